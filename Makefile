@@ -242,6 +242,14 @@ admin: deployable $(INSTALLED) ## Make EMAIL=… the first admin of STAGE=…, a
 	@test -n "$(EMAIL)" || { echo "Say who: make admin EMAIL=you@example.com STAGE=$(STAGE)." >&2; exit 1; }
 	@$(COMMAND) oms.commands.first_admin --stage $(STAGE) --email "$(EMAIL)"
 
+.PHONY: key
+key: known-stage $(INSTALLED) ## Create a service key NAME=… with SCOPES=orders:read,… and print it once; STAGE=… on AWS
+	@test -n "$(NAME)" -a -n "$(SCOPES)" || { echo "Say which: make key NAME=Warehouse" \
+		"SCOPES=orders:read,stock:write STAGE=$(STAGE)." >&2; exit 1; }
+	@PORT=$(PORT) PYTHONPATH=layers/shared/python .venv/bin/python -m \
+		$(if $(filter local,$(STAGE)),local.key,oms.commands.key) --stage $(STAGE) --name "$(NAME)" \
+		--scopes "$(SCOPES)"
+
 .PHONY: addresses
 addresses: deployable $(INSTALLED) ## List accounts of STAGE=… with an e-mail address of an old form; APPLY=1 or RELEASE=id
 	@$(COMMAND) oms.commands.normalize_addresses --stage $(STAGE) $(if $(APPLY),--apply) $(if $(RELEASE),--release "$(RELEASE)")

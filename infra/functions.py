@@ -62,6 +62,10 @@ LOG_LEVELS = {
 
 # The partitions of users, with their sessions, devices and mailed tokens.
 USERS = "user#*"
+# The copies of service keys, which requests read.
+SERVICE_KEYS = "key#*"
+# The counters of the requests of users and service keys, and the noted uses of service keys.
+REQUESTS = ("slot#user#*", "slot#key#*", "key-use#*")
 SECRET_SETTINGS = {"OMS_SIGNING_KEYS_SECRET": SIGNING_KEYS, "OMS_PEPPER_SECRET": PEPPER}
 
 
@@ -162,6 +166,7 @@ class Functions(Construct):
         grant(data.identity, self.passwords, "BatchGetItem", "GetItem", *WRITE)
         # The function changes users and the count of admins, and ends locks. It does not create users or sessions.
         grant(data.identity, self.admin, *READ, "UpdateItem", "DeleteItem")
+        grant_in(data.identity, self.admin, ["PutItem"], partitions=["keys", SERVICE_KEYS])
         # For users and mailed tokens, the state of each mail, requests for mails by address, and the counters of mails,
         # for each mailbox and for all unverified addresses.
         grant_in(
@@ -170,15 +175,15 @@ class Functions(Construct):
             ["GetItem", "PutItem", "UpdateItem", "DeleteItem"],
             partitions=[USERS, "mail#*", "mail-request#*", "email#*", "mailbox#*", "unverified-mails#*"],
         )
-        # For the session and the user of a request, and the customers of listed orders.
+        # For the session and the user of a request, or its service key, and the customers of listed orders.
         for function in (self.inventory, self.orders, self.webhooks):
-            grant_in(data.identity, function, ["BatchGetItem"], partitions=[USERS])
+            grant_in(data.identity, function, ["BatchGetItem"], partitions=[USERS, SERVICE_KEYS])
         # For the same, and for the recipients of scheduled reports, by their addresses.
-        grant_in(data.identity, self.reports, ["BatchGetItem"], partitions=[USERS, "email#*"])
-        # For the counters of a user's requests, and of the orders of an unverified customer, in a minute.
+        grant_in(data.identity, self.reports, ["BatchGetItem"], partitions=[USERS, SERVICE_KEYS, "email#*"])
+        # For the counters of requests, and of the orders of an unverified customer, in a minute.
         for function in (self.inventory, self.webhooks, self.reports):
-            grant_in(data.identity, function, ["UpdateItem"], partitions=["slot#user#*"])
-        grant_in(data.identity, self.orders, ["UpdateItem"], partitions=["slot#user#*", "slot#orders#*"])
+            grant_in(data.identity, function, ["UpdateItem"], partitions=REQUESTS)
+        grant_in(data.identity, self.orders, ["UpdateItem"], partitions=[*REQUESTS, "slot#orders#*"])
 
         grant(data.inventory, self.inventory, *READ, "PutItem", "UpdateItem")
         # For categories whose last product was removed.

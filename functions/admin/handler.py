@@ -1,4 +1,4 @@
-"""Routes for admins: users with their roles and statuses, the audit log, the stock check, and statistics."""
+"""Routes for admins: users, service keys, the audit log, the stock check, and statistics."""
 
 from typing import Annotated
 
@@ -7,16 +7,27 @@ from aws_lambda_powertools.event_handler.openapi.params import Query
 
 from oms.audit import audit_log, listing
 from oms.audit.schemas import AuditPage, ListAuditQuery
-from oms.core.schemas import EmptyRequest
-from oms.core.settings import require
+from oms.core.schemas import EmptyRequest, PageQuery, at_second
+from oms.core.settings import require, settings
 from oms.http import api
-from oms.http.api import ADMIN, current_user
+from oms.http.access_rules import ADMIN, admin
+from oms.http.api import current_caller, current_user
 from oms.http.serving import RESOLVER_OPTIONS, serve
 from oms.identity import administration, lockout
 from oms.identity.schemas import ChangeRoleRequest, ChangeStatusRequest, ListUsersQuery, UserPage, UserResponse
 from oms.reports.statistics import statistics
 from oms.reports.statistics_schemas import StatisticsResponse
 from oms.reports.views import statistics_response
+from oms.service_keys import service as service_keys
+from oms.service_keys.schemas import (
+    CreatedServiceKeyResponse,
+    CreateServiceKeyRequest,
+    RotatedServiceKeyResponse,
+    ServiceKeyPage,
+    ServiceKeyResponse,
+    UpdateServiceKeyRequest,
+)
+from oms.service_keys.service import By
 from oms.stock_ledger import check as stock_check
 from oms.stock_ledger import repair as stock_repair
 from oms.stock_ledger.schemas import RepairStockRequest, StartStockCheckRequest, StockCheckResponse, StockRepairResponse
@@ -30,18 +41,18 @@ app = APIGatewayHttpResolver(**RESOLVER_OPTIONS)
 _RETRY_CHECK_SECONDS = 30
 
 
-@app.get("/api/v1/admin/users", **ADMIN)
+@app.get("/api/v1/admin/users", **admin(scope="customers:read"))
 def list_users(query: Annotated[ListUsersQuery, Query()]) -> Response[UserPage]:
     """List users.
 
     Lists the users, sorted by e-mail address.
     """
-    audit_log.record_bulk_read(current_user(), address=api.client_address(), target="users")
+    audit_log.record_bulk_read(current_caller(), address=api.client_address(), target="users")
     page = administration.list_users(query, after=api.list_position(query.cursor))
     return api.listed(page, UserResponse.of, UserPage)
 
 
-@app.get("/api/v1/admin/users/<user_id>", **ADMIN)
+@app.get("/api/v1/admin/users/<user_id>", **admin(scope="customers:read"))
 def get_user(user_id: str) -> Response[UserResponse]:
     """Get a user.
 
@@ -91,6 +102,84 @@ def unlock_user(user_id: str, request: EmptyRequest) -> Response[None]:  # noqa:
     """
     lockout.unlock(user_id, by=current_user(), address=api.client_address())
     return api.no_content()
+
+
+@app.post("/api/v1/admin/keys", status_code=201, **ADMIN)
+def create_service_key(request: CreateServiceKeyRequest) -> Response[CreatedServiceKeyResponse]:
+    """Create a service key.
+
+    Another system sends the `key` of this response as its bearer token. No later response has it. A shop can have 100
+    keys.
+    """
+    key, token = service_keys.create(request, stage=settings().stage, by=_by())
+    response = ServiceKeyResponse.of(key, last_used=None)
+    return api.created(
+        CreatedServiceKeyResponse(**response.model_dump(), key=str(token)),
+        location=f"/api/v1/admin/keys/{key.id}",
+        version=key.version,
+    )
+
+
+@app.get("/api/v1/admin/keys", **ADMIN)
+def list_service_keys(query: Annotated[PageQuery, Query()]) -> Response[ServiceKeyPage]:
+    """List service keys.
+
+    Lists all service keys, newest first, also disabled and expired ones.
+    """
+    page = service_keys.list_keys(limit=query.limit, after=api.list_position(query.cursor))
+    used = service_keys.last_uses(page.items)
+    return api.listed(page, lambda key: ServiceKeyResponse.of(key, last_used=used.get(key.id)), ServiceKeyPage)
+
+
+@app.get("/api/v1/admin/keys/<key_id>", **ADMIN)
+def get_service_key(key_id: str) -> Response[ServiceKeyResponse]:
+    """Get a service key.
+
+    Returns the key without its secret.
+    """
+    key = service_keys.get(key_id)
+    used = service_keys.last_uses([key])
+    return api.ok(ServiceKeyResponse.of(key, last_used=used.get(key_id)), version=key.version)
+
+
+@app.patch("/api/v1/admin/keys/<key_id>", **ADMIN)
+@api.versioned
+def update_service_key(key_id: str, request: UpdateServiceKeyRequest) -> Response[ServiceKeyResponse]:
+    """Change a service key.
+
+    Omitted fields are unchanged. The change applies from the key's next request.
+    """
+    key = service_keys.update(key_id, request, by=_by(), expected_version=api.expected_version())
+    used = service_keys.last_uses([key])
+    return api.ok(ServiceKeyResponse.of(key, last_used=used.get(key_id)), version=key.version)
+
+
+@app.delete("/api/v1/admin/keys/<key_id>", status_code=204, **ADMIN)
+@api.versioned
+def delete_service_key(key_id: str) -> Response[None]:
+    """Delete a service key.
+
+    Its next request is refused. The audit log and histories keep its id.
+    """
+    service_keys.delete(key_id, by=_by(), expected_version=api.expected_version())
+    return api.no_content()
+
+
+@app.post("/api/v1/admin/keys/<key_id>/rotate", **ADMIN)
+@api.versioned
+def rotate_service_key(key_id: str, request: EmptyRequest) -> Response[RotatedServiceKeyResponse]:  # noqa: ARG001
+    """Replace a service key's secret.
+
+    The previous key is valid for 24 hours more. A second rotation within that time revokes the oldest key at once: if a
+    key has become known to others, rotate it twice, or disable it.
+    """
+    key, token = service_keys.rotate(key_id, stage=settings().stage, by=_by(), expected_version=api.expected_version())
+    response = RotatedServiceKeyResponse(key=str(token), previous_valid_until=at_second(key.previous_until or 0))
+    return api.ok(response, version=key.version)
+
+
+def _by() -> By:
+    return By.user(current_user(), api.client_address())
 
 
 @app.get("/api/v1/admin/audit", **ADMIN)

@@ -14,7 +14,7 @@ from oms.core.schemas import PageQuery
 from oms.core.schemas import Response as ResponseSchema
 from oms.core.settings import require, settings
 from oms.http import api, cookies
-from oms.http.api import CUSTOMER, PUBLIC
+from oms.http.access_rules import CUSTOMER, PUBLIC, customer
 from oms.http.serving import RESOLVER_OPTIONS, serve
 from oms.identity import recovery, service, sessions
 from oms.identity.access import authenticate
@@ -173,7 +173,7 @@ def verify_email(request: VerifyEmailRequest) -> Response[None]:
     return api.no_content()
 
 
-@app.get("/api/v1/shop", **CUSTOMER)
+@app.get("/api/v1/shop", **customer(scope="catalogue:read"))
 def get_shop() -> Response[ShopResponse]:
     """Get the shop's name, currency and time zone.
 

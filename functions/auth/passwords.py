@@ -7,7 +7,7 @@ from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 
 from oms.core.settings import require
 from oms.http import api, cookies
-from oms.http.api import CUSTOMER, PUBLIC
+from oms.http.access_rules import CUSTOMER, PUBLIC
 from oms.http.serving import RESOLVER_OPTIONS, serve
 from oms.identity import login, password_change, recovery, service
 from oms.identity.schemas import (

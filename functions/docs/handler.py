@@ -12,7 +12,7 @@ from oms.core.schemas import NextCursor
 from oms.core.schemas import Response as ResponseSchema
 from oms.core.settings import settings
 from oms.http import api
-from oms.http.api import PUBLIC
+from oms.http.access_rules import PUBLIC
 from oms.http.serving import RESOLVER_OPTIONS, serve
 from oms.identity import keyring
 

@@ -7,7 +7,8 @@ from aws_lambda_powertools.event_handler.openapi.params import Query
 
 from oms.core.schemas import PageQuery
 from oms.http import api
-from oms.http.api import CUSTOMER, MANAGER, current_user
+from oms.http.access_rules import customer, manager
+from oms.http.api import current_caller
 from oms.http.serving import RESOLVER_OPTIONS, serve
 from oms.inventory import adjustments, categories, counts, resharding, service, stock_batches
 from oms.inventory.models import Category
@@ -38,24 +39,24 @@ from oms.stock_ledger.schemas import MovementPage, MovementResponse
 app = APIGatewayHttpResolver(**RESOLVER_OPTIONS)
 
 
-@app.get("/api/v1/inventory/products", **api.customer(manager_params=["low_stock", "status"]))
+@app.get("/api/v1/inventory/products", **customer(scope="catalogue:read", manager_params=["low_stock", "status"]))
 def list_products(query: Annotated[ListProductsQuery, Query()]) -> Response[ProductPage]:
     """List products.
 
     Lists the products on sale, sorted by name by default. Managers and admins see their stock in full.
     """
     page = service.list_products(query, after=api.list_position(query.cursor))
-    view = show_managed_product if current_user().is_manager else show_product
+    view = show_managed_product if current_caller().is_manager else show_product
     return api.listed(page, lambda stocked: view(*stocked), ProductPage)
 
 
-@app.post("/api/v1/inventory/products", status_code=201, **MANAGER)
+@app.post("/api/v1/inventory/products", status_code=201, **manager(scope="catalogue:write"))
 def create_product(request: CreateProductRequest) -> Response[ManagedProductResponse]:
     """Create a product.
 
     The product is on sale at once.
     """
-    written = service.create_product(request, actor=current_user(), key=api.idempotency_key())
+    written = service.create_product(request, actor=current_caller(), key=api.idempotency_key())
     product, stock = written.value
     return api.created(
         show_managed_product(product, stock),
@@ -65,19 +66,19 @@ def create_product(request: CreateProductRequest) -> Response[ManagedProductResp
     )
 
 
-@app.get("/api/v1/inventory/products/<product_id>", **CUSTOMER)
+@app.get("/api/v1/inventory/products/<product_id>", **customer(scope="catalogue:read"))
 def get_product(product_id: str) -> Response[ManagedProductResponse | ProductResponse]:
     """Get a product.
 
     Archived products are shown to managers and admins only.
     """
-    is_manager = current_user().is_manager
+    is_manager = current_caller().is_manager
     product, stock = service.get_product(product_id, include_archived=is_manager)
     view = show_managed_product if is_manager else show_product
     return api.ok(view(product, stock), version=product.version)
 
 
-@app.put("/api/v1/inventory/products/<product_id>", **MANAGER)
+@app.put("/api/v1/inventory/products/<product_id>", **manager(scope="catalogue:write"))
 @api.versioned
 def replace_product(product_id: str, request: ReplaceProductRequest) -> Response[ManagedProductResponse]:
     """Replace a product's fields.
@@ -85,12 +86,16 @@ def replace_product(product_id: str, request: ReplaceProductRequest) -> Response
     Omitted optional fields are reset. Existing orders are not changed.
     """
     product, stock = service.replace_product(
-        product_id, request, actor=current_user(), address=api.client_address(), expected_version=api.expected_version()
+        product_id,
+        request,
+        actor=current_caller(),
+        address=api.client_address(),
+        expected_version=api.expected_version(),
     )
     return api.ok(show_managed_product(product, stock), version=product.version)
 
 
-@app.patch("/api/v1/inventory/products/<product_id>", **MANAGER)
+@app.patch("/api/v1/inventory/products/<product_id>", **manager(scope="catalogue:write"))
 @api.versioned
 def update_product(product_id: str, request: UpdateProductRequest) -> Response[ManagedProductResponse]:
     """Change some of a product's fields.
@@ -98,12 +103,16 @@ def update_product(product_id: str, request: UpdateProductRequest) -> Response[M
     Omitted fields are unchanged. Existing orders are not changed.
     """
     product, stock = service.update_product(
-        product_id, request, actor=current_user(), address=api.client_address(), expected_version=api.expected_version()
+        product_id,
+        request,
+        actor=current_caller(),
+        address=api.client_address(),
+        expected_version=api.expected_version(),
     )
     return api.ok(show_managed_product(product, stock), version=product.version)
 
 
-@app.put("/api/v1/inventory/products/<product_id>/shards", **MANAGER)
+@app.put("/api/v1/inventory/products/<product_id>/shards", **manager(scope="stock:write"))
 @api.versioned
 def set_shards(product_id: str, request: SetShardsRequest) -> Response[ManagedProductResponse]:
     """Set the number of a product's shards.
@@ -112,45 +121,45 @@ def set_shards(product_id: str, request: SetShardsRequest) -> Response[ManagedPr
     nothing else. After a 503, send the request again: it continues.
     """
     product, stock = resharding.set_shards(
-        product_id, request.shards, actor=current_user(), expected_version=api.expected_version()
+        product_id, request.shards, actor=current_caller(), expected_version=api.expected_version()
     )
     return api.ok(show_managed_product(product, stock), version=product.version)
 
 
-@app.patch("/api/v1/inventory/products/<product_id>/stock", **MANAGER)
+@app.patch("/api/v1/inventory/products/<product_id>/stock", **manager(scope="stock:write"))
 def adjust_stock(product_id: str, request: AdjustStockRequest) -> Response[StockResponse]:
     """Adjust a product's stock.
 
     Adds units to those on hand, or removes them. Only available units can be removed, since open orders reserve the
     others.
     """
-    written = adjustments.adjust_stock(product_id, request, actor=current_user(), key=api.idempotency_key())
+    written = adjustments.adjust_stock(product_id, request, actor=current_caller(), key=api.idempotency_key())
     return api.ok(StockResponse.of(*written.value), replayed=written.replayed)
 
 
-@app.put("/api/v1/inventory/products/<product_id>/stock", **MANAGER)
+@app.put("/api/v1/inventory/products/<product_id>/stock", **manager(scope="stock:write"))
 def count_stock(product_id: str, request: CountStockRequest) -> Response[StockResponse]:
     """Count a product's stock.
 
     Sets the units on hand. Orders keep the units that they reserve, and the other units can be ordered. Orders that are
     placed or shipped meanwhile lose no unit.
     """
-    written = counts.count_stock(product_id, request, actor=current_user(), key=api.idempotency_key())
+    written = counts.count_stock(product_id, request, actor=current_caller(), key=api.idempotency_key())
     return api.ok(StockResponse.of(*written.value), replayed=written.replayed)
 
 
-@app.patch("/api/v1/inventory/stock", **MANAGER)
+@app.patch("/api/v1/inventory/stock", **manager(scope="stock:write"))
 def change_stocks(request: ChangeStocksRequest) -> Response[StockOutcomes]:
     """Adjust or count the stock of many products.
 
     Each row has an outcome of its own, and a failed one does not stop the others. With an `Idempotency-Key`, each row
     is made once: after a 503 or a time-out, send the same request again.
     """
-    outcomes = stock_batches.change_stocks(request.items, actor=current_user(), key=api.idempotency_key())
+    outcomes = stock_batches.change_stocks(request.items, actor=current_caller(), key=api.idempotency_key())
     return api.ok(StockOutcomes(items=outcomes), replayed=all(outcome.replayed for outcome in outcomes))
 
 
-@app.get("/api/v1/inventory/products/<product_id>/movements", **MANAGER)
+@app.get("/api/v1/inventory/products/<product_id>/movements", **manager(scope="catalogue:read"))
 def list_movements(product_id: str, query: Annotated[PageQuery, Query()]) -> Response[MovementPage]:
     """List a product's stock movements.
 
@@ -160,7 +169,7 @@ def list_movements(product_id: str, query: Annotated[PageQuery, Query()]) -> Res
     return api.listed(page, MovementResponse.of, MovementPage)
 
 
-@app.get("/api/v1/inventory/categories", **CUSTOMER)
+@app.get("/api/v1/inventory/categories", **customer(scope="catalogue:read"))
 def list_categories(query: Annotated[ListCategoriesQuery, Query()]) -> Response[CategoryList]:
     """List the categories.
 

@@ -10,8 +10,10 @@ from oms.audit import audit_log
 from oms.core.idempotency import IdempotentResult
 from oms.core.schemas import EmptyRequest, Request
 from oms.http import api
-from oms.http.api import CUSTOMER, MANAGER, current_user
+from oms.http.access_rules import CUSTOMER, customer, manager
+from oms.http.api import current_caller, current_user
 from oms.http.serving import RESOLVER_OPTIONS, serve
+from oms.identity.access import CurrentUser
 from oms.orders import moves, service
 from oms.orders.models import Order
 from oms.orders.moves import MoveRequest
@@ -34,14 +36,14 @@ from oms.orders.views import View, quote_response
 app = APIGatewayHttpResolver(**RESOLVER_OPTIONS)
 
 
-@app.get("/api/v1/orders", **api.customer(manager_params=["customer_id"]))
+@app.get("/api/v1/orders", **customer(scope="orders:read", manager_params=["customer_id"]))
 def list_orders(query: Annotated[ListOrdersQuery, Query()]) -> Response[OrderPage]:
     """List orders.
 
     Lists the orders, newest first. Customers see their own orders, managers and admins all.
     """
-    if current_user().is_manager:
-        audit_log.record_bulk_read(current_user(), address=api.client_address(), target="orders")
+    if current_caller().is_manager:
+        audit_log.record_bulk_read(current_caller(), address=api.client_address(), target="orders")
     page = service.list_orders(query, scope=_scope(), after=api.list_position(query.cursor))
     view = _view()
     view.load_customers(page.items)
@@ -75,7 +77,7 @@ def quote_order(request: CreateOrderRequest) -> Response[QuoteResponse]:
     return api.ok(quote_response(service.quote_order(request, buyer=current_user().user)))
 
 
-@app.get("/api/v1/orders/<order_id>", **CUSTOMER)
+@app.get("/api/v1/orders/<order_id>", **customer(scope="orders:read"))
 def get_order(order_id: str) -> Response[ManagedOrderResponse | OrderResponse]:
     """Get an order.
 
@@ -85,7 +87,7 @@ def get_order(order_id: str) -> Response[ManagedOrderResponse | OrderResponse]:
     return api.ok(_view().show(order), version=order.version)
 
 
-@app.get("/api/v1/orders/<order_id>/history", **CUSTOMER)
+@app.get("/api/v1/orders/<order_id>/history", **customer(scope="orders:read"))
 def get_order_history(order_id: str) -> Response[OrderHistory]:
     """Get an order's history.
 
@@ -95,7 +97,7 @@ def get_order_history(order_id: str) -> Response[OrderHistory]:
     return api.ok(OrderHistory(items=[HistoryEntryResponse.of(entry) for entry in order.history]))
 
 
-@app.post("/api/v1/orders/<order_id>/cancel", **CUSTOMER)
+@app.post("/api/v1/orders/<order_id>/cancel", **customer(scope="orders:manage"))
 @api.versioned
 def cancel_order(order_id: str, request: CancelRequest) -> Response[ManagedOrderResponse | OrderResponse]:
     """Cancel an order.
@@ -105,7 +107,7 @@ def cancel_order(order_id: str, request: CancelRequest) -> Response[ManagedOrder
     return _moved(moves.cancel_order, order_id, request)
 
 
-@app.post("/api/v1/orders/<order_id>/confirm", **MANAGER)
+@app.post("/api/v1/orders/<order_id>/confirm", **manager(scope="orders:manage"))
 @api.versioned
 def confirm_order(order_id: str, request: EmptyRequest) -> Response[ManagedOrderResponse | OrderResponse]:
     """Confirm an order.
@@ -115,7 +117,7 @@ def confirm_order(order_id: str, request: EmptyRequest) -> Response[ManagedOrder
     return _moved(moves.confirm_order, order_id, request)
 
 
-@app.post("/api/v1/orders/<order_id>/ship", **MANAGER)
+@app.post("/api/v1/orders/<order_id>/ship", **manager(scope="orders:manage"))
 @api.versioned
 def ship_order(order_id: str, request: ShipRequest) -> Response[ManagedOrderResponse | OrderResponse]:
     """Mark an order as shipped.
@@ -125,7 +127,7 @@ def ship_order(order_id: str, request: ShipRequest) -> Response[ManagedOrderResp
     return _moved(moves.ship_order, order_id, request)
 
 
-@app.post("/api/v1/orders/<order_id>/deliver", **MANAGER)
+@app.post("/api/v1/orders/<order_id>/deliver", **manager(scope="orders:manage"))
 @api.versioned
 def deliver_order(order_id: str, request: EmptyRequest) -> Response[ManagedOrderResponse | OrderResponse]:
     """Mark an order as delivered.
@@ -135,7 +137,7 @@ def deliver_order(order_id: str, request: EmptyRequest) -> Response[ManagedOrder
     return _moved(moves.deliver_order, order_id, request)
 
 
-@app.post("/api/v1/orders/<order_id>/return", **MANAGER)
+@app.post("/api/v1/orders/<order_id>/return", **manager(scope="orders:manage"))
 @api.versioned
 def return_order(order_id: str, request: ReturnRequest) -> Response[ManagedOrderResponse | OrderResponse]:
     """Mark an order as returned.
@@ -146,12 +148,13 @@ def return_order(order_id: str, request: ReturnRequest) -> Response[ManagedOrder
 
 
 def _scope() -> Scope:
-    return Scope.of(current_user())
+    return Scope.of(current_caller())
 
 
 def _view() -> View:
-    user = current_user()
-    return View(user.user, managed=user.is_manager)
+    caller = current_caller()
+    known = caller.user if isinstance(caller, CurrentUser) else None
+    return View(known, managed=caller.is_manager)
 
 
 def _moved[Body: Request](
@@ -159,7 +162,7 @@ def _moved[Body: Request](
 ) -> Response[ManagedOrderResponse | OrderResponse]:
     view = _view()
     request = MoveRequest(
-        current_user(),
+        current_caller(),
         body,
         scope=_scope(),
         key=api.idempotency_key(),

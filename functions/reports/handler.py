@@ -12,7 +12,8 @@ from oms.exports import service as exports
 from oms.exports.models import Export
 from oms.exports.schemas import CreateExportRequest, ExportOrdersQuery, ExportPage, ExportResponse
 from oms.http import api
-from oms.http.api import MANAGER, MANAGER_WITHOUT_HEAD, current_user
+from oms.http.access_rules import manager
+from oms.http.api import current_caller
 from oms.http.serving import RESOLVER_OPTIONS, serve
 from oms.reports import sales, stock_report
 from oms.reports.schemas import InventoryReport, SalesQuery, SalesReport
@@ -29,7 +30,7 @@ app = APIGatewayHttpResolver(**RESOLVER_OPTIONS)
 _LOOK_AGAIN_SECONDS = 5
 
 
-@app.get("/api/v1/reports/inventory", **MANAGER)
+@app.get("/api/v1/reports/inventory", **manager(scope="reports:read"))
 def report_inventory() -> Response[InventoryReport]:
     """Get the inventory report.
 
@@ -38,7 +39,7 @@ def report_inventory() -> Response[InventoryReport]:
     return api.ok(inventory_report(stock_report.stock_report()))
 
 
-@app.get("/api/v1/reports/sales", **MANAGER)
+@app.get("/api/v1/reports/sales", **manager(scope="reports:read"))
 def report_sales(query: Annotated[SalesQuery, Query()]) -> Response[SalesReport]:
     """Get the sales report.
 
@@ -54,7 +55,9 @@ _EITHER: dict[int, Any] = {
 }
 
 
-@app.get("/api/v1/reports/export/orders", status_code=303, responses=_EITHER, **MANAGER_WITHOUT_HEAD)
+@app.get(
+    "/api/v1/reports/export/orders", status_code=303, responses=_EITHER, **manager(scope="reports:read", head=False)
+)
 def export_orders(query: Annotated[ExportOrdersQuery, Query()]) -> Response[ExportResponse]:
     """Download all order lines as a file.
 
@@ -63,19 +66,21 @@ def export_orders(query: Annotated[ExportOrdersQuery, Query()]) -> Response[Expo
     token to the file's URL: `curl -L` omits it. A client that also sends it to the new URL of a redirect, and a page in
     a browser, must use `POST /api/v1/reports/exports`.
     """
-    export, (url, until) = sharing.share_and_wait(query, by=current_user(), address=api.client_address())
+    export, (url, until) = sharing.share_and_wait(query, by=current_caller(), address=api.client_address())
     if url is None:
         return api.started(ExportResponse.of(export), location=_place(export), retry_after=_LOOK_AGAIN_SECONDS)
     return api.see_other(ExportResponse.of(export, url, until), location=url)
 
 
-@app.post("/api/v1/reports/exports", status_code=202, **MANAGER)
+@app.post("/api/v1/reports/exports", status_code=202, **manager(scope="reports:read"))
 def create_export(request: CreateExportRequest) -> Response[ExportResponse]:
     """Create an export.
 
     Builds the file in the background. Get the export until its status is `done`; then its `url` downloads the file.
     """
-    result = exports.create_export(request, by=current_user(), address=api.client_address(), key=api.idempotency_key())
+    result = exports.create_export(
+        request, by=current_caller(), address=api.client_address(), key=api.idempotency_key()
+    )
     return api.started(
         ExportResponse.of(result.value),
         location=_place(result.value),
@@ -84,7 +89,7 @@ def create_export(request: CreateExportRequest) -> Response[ExportResponse]:
     )
 
 
-@app.get("/api/v1/reports/exports", **MANAGER)
+@app.get("/api/v1/reports/exports", **manager(scope="reports:read"))
 def list_exports(query: Annotated[PageQuery, Query()]) -> Response[ExportPage]:
     """List exports.
 
@@ -94,25 +99,27 @@ def list_exports(query: Annotated[PageQuery, Query()]) -> Response[ExportPage]:
     return api.listed(page, ExportResponse.of, ExportPage)
 
 
-@app.get("/api/v1/reports/exports/<export_id>", **MANAGER)
+@app.get("/api/v1/reports/exports/<export_id>", **manager(scope="reports:read"))
 def get_export(export_id: str) -> Response[ExportResponse]:
     """Get an export.
 
     An export that is done has a `url`, which downloads the file and is valid for 15 minutes.
     """
     export = exports.get(export_id)
-    url, until = exports.link(export, by=current_user(), address=api.client_address())
+    url, until = exports.link(export, by=current_caller(), address=api.client_address())
     return api.ok(ExportResponse.of(export, url, until), version=export.version)
 
 
-@app.delete("/api/v1/reports/exports/<export_id>", status_code=204, **MANAGER)
+@app.delete("/api/v1/reports/exports/<export_id>", status_code=204, **manager(scope="reports:read"))
 @api.versioned
 def cancel_export(export_id: str) -> Response[None]:
     """Cancel an export.
 
     Stops the export and deletes its unfinished file. An export that is done or has failed cannot be cancelled.
     """
-    exports.cancel(export_id, by=current_user(), address=api.client_address(), expected_version=api.expected_version())
+    exports.cancel(
+        export_id, by=current_caller(), address=api.client_address(), expected_version=api.expected_version()
+    )
     return api.no_content()
 
 
@@ -120,13 +127,13 @@ def _place(export: Export) -> str:
     return f"/api/v1/reports/exports/{export.id}"
 
 
-@app.post("/api/v1/reports/schedules", status_code=201, **MANAGER)
+@app.post("/api/v1/reports/schedules", status_code=201, **manager(scope="reports:read"))
 def create_schedule(request: CreateScheduleRequest) -> Response[ScheduleResponse]:
     """Create a schedule of exports.
 
     Each export continues where the previous one ended; the recipients get a mail when it is ready.
     """
-    result = schedules.create(request, by=current_user(), address=api.client_address(), key=api.idempotency_key())
+    result = schedules.create(request, by=current_caller(), address=api.client_address(), key=api.idempotency_key())
     schedule, addresses = result.value
     return api.created(
         ScheduleResponse.of(schedule, addresses),
@@ -135,7 +142,7 @@ def create_schedule(request: CreateScheduleRequest) -> Response[ScheduleResponse
     )
 
 
-@app.get("/api/v1/reports/schedules", **MANAGER)
+@app.get("/api/v1/reports/schedules", **manager(scope="reports:read"))
 def list_schedules(query: Annotated[PageQuery, Query()]) -> Response[SchedulePage]:
     """List the schedules of exports.
 
@@ -152,13 +159,13 @@ def list_schedules(query: Annotated[PageQuery, Query()]) -> Response[SchedulePag
     return api.listed(page, show, SchedulePage)
 
 
-@app.delete("/api/v1/reports/schedules/<schedule_id>", status_code=204, **MANAGER)
+@app.delete("/api/v1/reports/schedules/<schedule_id>", status_code=204, **manager(scope="reports:read"))
 def delete_schedule(schedule_id: str) -> Response[None]:
     """Delete a schedule of exports.
 
     The schedule does not run again. An export that it has started is completed.
     """
-    schedules.delete(schedule_id, by=current_user(), address=api.client_address())
+    schedules.delete(schedule_id, by=current_caller(), address=api.client_address())
     return api.no_content()
 
 

@@ -17,7 +17,8 @@ from oms.feed import service as feed
 from oms.feed.models import FeedRow
 from oms.feed.schemas import EventPage, EventResponse, ListEventsQuery
 from oms.http import api
-from oms.http.api import ADMIN, MANAGER, current_user
+from oms.http.access_rules import admin, manager
+from oms.http.api import current_caller
 from oms.http.serving import RESOLVER_OPTIONS, serve
 from oms.webhooks import deliveries, delivery_admin, service
 from oms.webhooks.matcher import active_admins
@@ -41,7 +42,7 @@ require("delivery_queue_url", "replay_queue_url", "slow_delivery_queue_url", "we
 app = APIGatewayHttpResolver(**RESOLVER_OPTIONS)
 
 
-@app.post("/api/v1/webhooks", status_code=201, **ADMIN)
+@app.post("/api/v1/webhooks", status_code=201, **admin(scope="webhooks:manage"))
 def create_webhook(request: CreateWebhookRequest) -> Response[CreatedWebhookResponse]:
     """Create a webhook.
 
@@ -56,7 +57,7 @@ def create_webhook(request: CreateWebhookRequest) -> Response[CreatedWebhookResp
     )
 
 
-@app.get("/api/v1/webhooks", **MANAGER)
+@app.get("/api/v1/webhooks", **manager(scope="webhooks:manage"))
 def list_webhooks(query: Annotated[PageQuery, Query()]) -> Response[WebhookPage]:
     """List webhooks.
 
@@ -67,7 +68,7 @@ def list_webhooks(query: Annotated[PageQuery, Query()]) -> Response[WebhookPage]
     return api.listed(page, lambda it: responses[it.id], WebhookPage)
 
 
-@app.get("/api/v1/webhooks/<webhook_id>", **MANAGER)
+@app.get("/api/v1/webhooks/<webhook_id>", **manager(scope="webhooks:manage"))
 def get_webhook(webhook_id: str) -> Response[WebhookResponse]:
     """Get a webhook.
 
@@ -78,7 +79,7 @@ def get_webhook(webhook_id: str) -> Response[WebhookResponse]:
     return api.ok(response, version=subscription.version)
 
 
-@app.patch("/api/v1/webhooks/<webhook_id>", **ADMIN)
+@app.patch("/api/v1/webhooks/<webhook_id>", **admin(scope="webhooks:manage"))
 @api.versioned
 def update_webhook(webhook_id: str, request: UpdateWebhookRequest) -> Response[WebhookResponse]:
     """Change a webhook.
@@ -90,7 +91,7 @@ def update_webhook(webhook_id: str, request: UpdateWebhookRequest) -> Response[W
     return api.ok(response, version=subscription.version)
 
 
-@app.delete("/api/v1/webhooks/<webhook_id>", status_code=204, **ADMIN)
+@app.delete("/api/v1/webhooks/<webhook_id>", status_code=204, **admin(scope="webhooks:manage"))
 @api.versioned
 def delete_webhook(webhook_id: str) -> Response[None]:
     """Delete a webhook.
@@ -101,7 +102,7 @@ def delete_webhook(webhook_id: str) -> Response[None]:
     return api.no_content()
 
 
-@app.post("/api/v1/webhooks/<webhook_id>/rotate-secret", **ADMIN)
+@app.post("/api/v1/webhooks/<webhook_id>/rotate-secret", **admin(scope="webhooks:manage"))
 @api.versioned
 def rotate_webhook_secret(webhook_id: str, request: EmptyRequest) -> Response[RotatedSecretResponse]:  # noqa: ARG001
     """Replace a webhook's secret.
@@ -116,7 +117,7 @@ def rotate_webhook_secret(webhook_id: str, request: EmptyRequest) -> Response[Ro
     return api.ok(response, version=subscription.version)
 
 
-@app.post("/api/v1/webhooks/<webhook_id>/test", status_code=202, **MANAGER)
+@app.post("/api/v1/webhooks/<webhook_id>/test", status_code=202, **manager(scope="webhooks:manage"))
 def test_webhook(webhook_id: str, request: EmptyRequest) -> Response[DeliveryResponse]:  # noqa: ARG001
     """Send a test event.
 
@@ -126,7 +127,7 @@ def test_webhook(webhook_id: str, request: EmptyRequest) -> Response[DeliveryRes
     return api.started(_delivery(delivery))
 
 
-@app.get("/api/v1/webhooks/<webhook_id>/deliveries", **MANAGER)
+@app.get("/api/v1/webhooks/<webhook_id>/deliveries", **manager(scope="webhooks:manage"))
 def list_deliveries(webhook_id: str, query: Annotated[PageQuery, Query()]) -> Response[DeliveryPage]:
     """List a webhook's deliveries.
 
@@ -138,7 +139,9 @@ def list_deliveries(webhook_id: str, query: Annotated[PageQuery, Query()]) -> Re
     return api.listed(page, _delivery, DeliveryPage)
 
 
-@app.post("/api/v1/webhooks/<webhook_id>/deliveries/<delivery_id>/replay", status_code=202, **MANAGER)
+@app.post(
+    "/api/v1/webhooks/<webhook_id>/deliveries/<delivery_id>/replay", status_code=202, **manager(scope="webhooks:manage")
+)
 def replay_delivery(webhook_id: str, delivery_id: str, request: EmptyRequest) -> Response[DeliveryResponse]:  # noqa: ARG001
     """Send a delivery again.
 
@@ -148,7 +151,7 @@ def replay_delivery(webhook_id: str, delivery_id: str, request: EmptyRequest) ->
     return api.started(_delivery(delivery))
 
 
-@app.post("/api/v1/webhooks/<webhook_id>/replay", status_code=202, **MANAGER)
+@app.post("/api/v1/webhooks/<webhook_id>/replay", status_code=202, **manager(scope="webhooks:manage"))
 def replay_webhook(webhook_id: str, request: ReplayWebhookRequest) -> Response[WebhookReplayResponse]:
     """Send the events of a time range again.
 
@@ -169,17 +172,17 @@ def replay_webhook(webhook_id: str, request: ReplayWebhookRequest) -> Response[W
 
 
 def _by() -> By:
-    return By(current_user(), api.client_address())
+    return By(current_caller(), api.client_address())
 
 
-@app.get("/api/v1/events", **MANAGER)
+@app.get("/api/v1/events", **manager(scope="events:read"))
 def list_events(query: Annotated[ListEventsQuery, Query()]) -> Response[EventPage]:
     """List events.
 
     Lists the events of the last 90 days, oldest first. Only admins see events of users. To follow the feed, send
     `resume_cursor` as `cursor`, or the last id as `after`.
     """
-    audit_log.record_bulk_read(current_user(), address=api.client_address(), target="events")
+    audit_log.record_bulk_read(current_caller(), address=api.client_address(), target="events")
     patterns = check_patterns(query.type.split(",") if query.type else ["*"], parameter="type")
     page = feed.read(
         after=query.after,
@@ -197,7 +200,7 @@ def list_events(query: Annotated[ListEventsQuery, Query()]) -> Response[EventPag
     )
 
 
-@app.get("/api/v1/events/<event_id>", **MANAGER)
+@app.get("/api/v1/events/<event_id>", **manager(scope="events:read"))
 def get_event(event_id: str) -> Response[EventResponse]:
     """Get an event.
 
@@ -209,11 +212,11 @@ def get_event(event_id: str) -> Response[EventResponse]:
 def _may_see(event_type: str) -> bool:
     """Whether the caller may see events of this type. Only admins may see events of users."""
     known = EVENT_TYPES.get(event_type)
-    return current_user().role == "admin" or (known is not None and not known.for_admins)
+    return current_caller().role == "admin" or (known is not None and not known.for_admins)
 
 
 def _delivery(delivery: Delivery) -> DeliveryResponse:
-    return DeliveryResponse.of(delivery, in_progress=deliveries.is_in_progress(delivery), reader=current_user().role)
+    return DeliveryResponse.of(delivery, in_progress=deliveries.is_in_progress(delivery), reader=current_caller().role)
 
 
 def _event(row: FeedRow) -> EventResponse:
@@ -221,12 +224,12 @@ def _event(row: FeedRow) -> EventResponse:
 
 
 def _responses(subscriptions: Sequence[Subscription]) -> list[WebhookResponse]:
-    """Returns the webhooks as the user may read them. The roles of other creators are read in one call."""
-    user = current_user()
-    admins = {user.id} if user.role == "admin" else set()
-    if others := {str(it.created_by) for it in subscriptions} - {user.id}:
+    """Returns the webhooks as the caller may read them. The roles of other creators are read in one call."""
+    caller = current_caller()
+    admins = {caller.id} if caller.role == "admin" else set()
+    if others := {str(it.created_by) for it in subscriptions} - {caller.id}:
         admins |= active_admins(others)
-    return [WebhookResponse.of(it, admins=admins, reader=user.role) for it in subscriptions]
+    return [WebhookResponse.of(it, admins=admins, reader=caller.role) for it in subscriptions]
 
 
 lambda_handler = serve(app)

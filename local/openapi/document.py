@@ -24,6 +24,11 @@ _SECURITY: dict[str, SecurityScheme] = {
         bearerFormat="JWT",
         description="The `access_token` of `POST /api/v1/auth/login`, valid for `expires_in` seconds.",
     ),
+    "serviceKey": HTTPBearer(
+        bearerFormat="oms_<stage>_<id>_<secret>",
+        description="The `key` of `POST /api/v1/admin/keys`, in place of an access token. It needs the scope that the "
+        "operation names.",
+    ),
     "refreshCookie": APIKey(
         name=REFRESH_TOKEN,
         in_=APIKeyIn.cookie,
@@ -51,7 +56,7 @@ TAGS = {
     "webhooks": "Subscriptions that receive events by HTTP, their deliveries, and replays.",
     "events": "The event feed: the events of webhooks except `webhook.test`, in order, for 90 days.",
     "shop": "The shop itself: its name, currency and time zone.",
-    "admin": "For admins: users and their roles, the audit log, the stock check and statistics.",
+    "admin": "For admins: users and their roles, service keys, the audit log, the stock check and statistics.",
     "docs": "Public documents of the deployment: health, this document, the event catalogue and the public keys.",
 }
 

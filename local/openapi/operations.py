@@ -148,7 +148,13 @@ def _may_call(route: Route) -> str:
     """Returns the sentence about the route's access rule."""
     rule = route.openapi_extensions or {}
     names = " and ".join(f"`{name}`" for name in rule.get("x-manager-parameters", ()))
-    return _MAY_CALL[rule["x-role"]] + (f" Only managers and admins may filter by {names}." if names else "")
+    access = _MAY_CALL[rule["x-role"]] + (
+        f" Of the users, only managers and admins may filter by {names}." if names else ""
+    )
+    if rule["x-role"] == "public":
+        return access
+    scope = rule.get("x-scope")
+    return access + (f" Service keys with the scope `{scope}`." if scope else " No service keys.")
 
 
 def _described(parameters: list[Json], route: Route, schemas: Json) -> list[Json]:
@@ -182,6 +188,7 @@ _PATH_PARAMETERS = {
     "order_id": "The `id` of the order; its `number` is not an id.",
     "user_id": "The id of the user.",
     "session_id": "The id of the session, from the list of sessions.",
+    "key_id": "The id of the service key.",
     "webhook_id": "The id of the webhook.",
     "delivery_id": "The id of the delivery, from the webhook's list of deliveries.",
     "event_id": "The id of the event: `webhook-id` of its deliveries.",

@@ -70,6 +70,7 @@ def _members(error: Json) -> Json:
             "description": "For 422: the number of further invalid values, which `errors` does not list.",
             "examples": [15],
         },
+        "scope": _text("For `insufficient-scope`: the scope that the service key lacks.", "orders:read"),
         "shortfalls": _listed("ShortfallResponse", "For `insufficient-stock` of an order: products that are short."),
         **{name: _number(text, example) for name, (text, example) in _STOCK.items()},
         "from": _text("For `invalid-transition`: the order's status.", "shipped"),

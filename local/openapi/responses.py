@@ -1,6 +1,7 @@
 """The responses to failures: those of each route, their headers, and their problems (RFC 9457)."""
 
 import re
+from collections.abc import Collection
 from functools import cache
 from types import FunctionType
 from typing import cast
@@ -16,6 +17,7 @@ from oms.core.errors import (
     BodyTooLargeError,
     ForbiddenError,
     IdempotencyKeyReusedError,
+    InsufficientScopeError,
     InvalidRequestError,
     MalformedJsonError,
     NotFoundError,
@@ -91,7 +93,9 @@ HEADERS: Json = {
 _PROBLEM: Json = {"$ref": "#/components/schemas/Problem"}
 _LIMITED = ("RateLimit-Policy", "RateLimit")
 _OF_STATUS = {401: ("WWW-Authenticate",), 412: ("ETag",), 429: ("Retry-After", *_LIMITED), 503: ("Retry-After",)}
-_OF_CODE = {"too-many-exports": ("Retry-After",)}
+_OF_CODE = {"too-many-exports": ("Retry-After",), "insufficient-scope": ("WWW-Authenticate",)}
+# The codes with which all operations of service keys refuse a caller.
+_DENIED = {ForbiddenError.code, InsufficientScopeError.code}
 _BY_GATEWAY = {
     413: "`body-too-large`, or the gateway's own response for a body of over 10 MB: send a smaller body.",
     429: "`too-many-requests`, or the gateway's own response: too many requests at once. Wait, then repeat.",
@@ -122,8 +126,10 @@ def _errors(operation: Json, route: Route, used: set[str]) -> set[type[OmsError]
     found.add(TooManyRequestsError)
     if rule["x-role"] != "public":
         found.add(UnauthenticatedError)
-    if rule["x-role"] in ("manager", "admin") or "x-manager-parameters" in rule:
+        # A service key is refused, unless it has the scope.
         found.add(ForbiddenError)
+    if "x-scope" in rule:
+        found.add(InsufficientScopeError)
     if "requestBody" in operation:
         found |= {MalformedJsonError, BodyTooLargeError, UnsupportedMediaTypeError}
         if not _has_fields(route):  # without fields, two requests with the same key cannot differ
@@ -144,24 +150,30 @@ def _has_fields(route: Route) -> bool:
 
 
 def _response(status: int, codes: set[str], limited: bool) -> Json:
-    """Returns the response to a status: a reference to a shared response if it has only one code."""
-    if len(codes) == 1 and not limited:
-        (code,) = codes
-        return {"$ref": f"#/components/responses/{_component(code)}"}
+    """Returns the response to a status: a reference to a shared response if it has one code, or those of `_DENIED`."""
+    if (len(codes) == 1 or codes == _DENIED) and not limited:
+        return {"$ref": f"#/components/responses/{_component(codes)}"}
     return _described(status, codes, _LIMITED if limited else ())
 
 
-def _component(code: str) -> str:
-    return "".join(part.capitalize() for part in code.split("-"))
+def _component(codes: Collection[str]) -> str:
+    return "Or".join("".join(part.capitalize() for part in code.split("-")) for code in sorted(codes))
 
 
 def _described(status: int, codes: set[str], more_headers: tuple[str, ...] = ()) -> Json:
     of_codes = [name for code in sorted(codes) for name in _OF_CODE.get(code, ())]
-    headers = dict.fromkeys((*_OF_STATUS.get(status, ()), *of_codes, *more_headers))
+    headers: Json = {
+        name: {"$ref": f"#/components/headers/{name}"}
+        for name in ("X-Request-Id", *_OF_STATUS.get(status, ()), *more_headers)
+    }
+    if len(codes) > 1:
+        headers |= {name: HEADERS[name] | {"required": False} for name in of_codes}
+    else:
+        headers |= {name: {"$ref": f"#/components/headers/{name}"} for name in of_codes}
     listed = "\n".join(f"- `{code}`: {meanings()[code]}" for code in sorted(codes))
     response: Json = {
         "description": _BY_GATEWAY.get(status, listed),
-        "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in ("X-Request-Id", *headers)},
+        "headers": headers,
         "content": {"application/problem+json": {"schema": _PROBLEM}},
     }
     return response | _or_by_gateway(response) if status in _BY_GATEWAY else response
@@ -180,7 +192,8 @@ def _or_by_gateway(response: Json) -> Json:
 
 def components(document: Json) -> None:
     """Adds the responses that operations share, and the schemas of a problem."""
-    by_component = {_component(error.code): error for error in error_types()}
+    shareable = [(error.status, {error.code}) for error in error_types()] + [(ForbiddenError.status, _DENIED)]
+    by_component = {_component(codes): (status, codes) for status, codes in shareable}
     used = {
         str(answer["$ref"]).rpartition("/")[2]
         for methods in document["paths"].values()
@@ -188,7 +201,7 @@ def components(document: Json) -> None:
         for answer in operation["responses"].values()
         if "$ref" in answer
     } - {"Problem"}
-    shared = {name: _described(by_component[name].status, {by_component[name].code}) for name in sorted(used)}
+    shared = {name: _described(*by_component[name]) for name in sorted(used)}
     other = {
         "description": "Any other problem, such as `method-not-allowed` (405) with `Allow`, or another response of "
         "the gateway, such as 431. Later versions may add codes and statuses.",

@@ -29,6 +29,7 @@ COMMANDS = {
     "oms.commands.smoke": [],
     "oms.commands.url": [],
     "oms.commands.first_admin": ["--email", "olga@example.com"],
+    "oms.commands.key": ["--name", "Warehouse", "--scopes", "orders:read"],
     "oms.commands.signing_keys": [],
     "oms.commands.redrive": [],
     "oms.commands.rebuild_reports": [],

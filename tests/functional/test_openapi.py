@@ -157,7 +157,7 @@ def test_the_refusals_of_a_route_are_read_from_its_code() -> None:
     assert codes("confirm_order", "422") == {"validation-failed"}, "without a body no other request has the same key"
     assert "404" not in by_name["create_product"]["responses"]
     assert "409" not in by_name["quote_order"]["responses"], "a quote has short products in its body"
-    assert "403" not in by_name["get_order"]["responses"], "another customer's order is not found"
+    assert codes("get_order", "403") == {"insufficient-scope"}, "another customer's order is not found"
 
 
 def test_the_codes_are_those_of_the_error_tree_and_more_may_come() -> None:
@@ -175,8 +175,9 @@ def test_every_code_has_a_meaning() -> None:
 def test_security_is_said_of_every_operation() -> None:
     for _, _, operation in OPERATIONS:
         token = {"accessToken": []}
+        keys = [{"serviceKey": [operation["x-scope"]]}] if "x-scope" in operation else []
         public = [token, {"refreshCookie": []}, {}] if operation["operationId"] == "log_out" else []
-        assert operation["security"] == (public if operation["x-role"] == "public" else [token])
+        assert operation["security"] == (public if operation["x-role"] == "public" else [token, *keys])
         assert "**Access:**" in operation["description"]
 
 
@@ -198,6 +199,9 @@ def test_the_protocols_parameters_are_documented_where_they_count() -> None:
         "update_webhook",
         "delete_webhook",
         "rotate_webhook_secret",
+        "update_service_key",
+        "delete_service_key",
+        "rotate_service_key",
         "cancel_export",
     }
 
@@ -224,12 +228,13 @@ def _is_valid(model: Any, body: dict[str, Any]) -> bool:
 
 
 def test_the_protocols_headers_are_documented_where_they_are_sent() -> None:
-    created = {"create_order", "create_product", "register", "create_webhook"}
+    created = {"create_order", "create_product", "register", "create_webhook", "create_service_key"}
     # These have no version, or none yet.
     unversioned = {"create_schedule", "create_export", "export_orders", "start_stock_check"}
     single = {"get_order", "get_product", "replace_product", "update_product", "set_shards", "get_me", *MOVES}
     single |= {"update_me", "change_password", "get_user", "change_role", "change_status"}
     single |= {"get_webhook", "update_webhook", "rotate_webhook_secret", "get_export"}
+    single |= {"get_service_key", "update_service_key", "rotate_service_key"}
     limited = {"register", "log_in", "refresh", "change_password", "reset_password", "test_webhook"}
 
     assert giving("Location") == created | unversioned

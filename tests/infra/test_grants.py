@@ -26,7 +26,7 @@ CONSUME = {
 STREAM = {"dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams"}
 TRACE = {"xray:PutTraceSegments", "xray:PutTelemetryRecords"}
 LOG = {"logs:CreateLogStream", "logs:PutLogEvents"}
-# Session and user of the caller, and the counts of a minute: see the tests of the counts.
+# Session and user of the caller, or the service key, and the counts of a minute: see the tests of the counts.
 WHO = {"dynamodb:BatchGetItem", "dynamodb:UpdateItem"}
 # Everything that each function may do, besides its own logs and traces. All other actions are not granted.
 ALLOWED = {
@@ -65,7 +65,7 @@ ALLOWED = {
         "parameter": PARAMETER,
     },
     "Admin": {
-        "DataIdentity": READ | {"dynamodb:UpdateItem", "dynamodb:DeleteItem"},
+        "DataIdentity": READ | PUT | {"dynamodb:DeleteItem"},
         "DataInventory": READ | PUT | {"dynamodb:ConditionCheckItem"},
         "DataReports": {"dynamodb:BatchGetItem", "dynamodb:Query"},
         "DataWebhooks": {"dynamodb:BatchGetItem"},
@@ -293,11 +293,19 @@ def only(*partitions: str) -> dict[str, Any]:
     return {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": list(partitions)}}
 
 
-def test_functions_of_routes_can_write_only_the_counts_of_users(prod: Synthesized) -> None:
+def test_functions_of_routes_can_write_only_the_counts_of_users_and_keys(prod: Synthesized) -> None:
     writers = conditions_on(prod, "DataIdentity", "PutItem", "UpdateItem")
+    counts = ("slot#user#*", "slot#key#*", "key-use#*")
 
-    assert writers["Orders"] == [only("slot#user#*", "slot#orders#*")]
-    assert [writers[name] for name in ("Inventory", "Webhooks", "Reports")] == [[only("slot#user#*")]] * 3
+    assert writers["Orders"] == [only(*counts, "slot#orders#*")]
+    assert [writers[name] for name in ("Inventory", "Webhooks", "Reports")] == [[only(*counts)]] * 3
+
+
+def test_only_admins_function_writes_service_keys_and_it_creates_no_user(prod: Synthesized) -> None:
+    writers = conditions_on(prod, "DataIdentity", "PutItem")
+
+    assert writers["Admin"] == [only("keys", "key#*")]
+    assert writers.keys() == {"Admin", "Passwords", "Notifier"}
 
 
 def test_orders_put_only_moves_of_units_between_shards_and_snapshots_of_shards(prod: Synthesized) -> None:
@@ -313,10 +321,13 @@ def test_only_functions_of_accounts_read_more_than_users_by_their_keys(prod: Syn
     assert readers["Auth"].count(None) == 1, "its Query has a condition"
     mails = ("mail#*", "mail-request#*", "email#*", "mailbox#*", "unverified-mails#*")
     assert readers["Notifier"] == [only("user#*", *mails)]
-    assert [readers[name] for name in ("Reports", "Scheduler")] == [[only("user#*", "email#*")]] * 2
+    assert readers["Reports"] == [only("user#*", "key#*", "email#*")]
+    assert readers["Scheduler"] == [only("user#*", "email#*")]
     others = set(readers) - everything - {"Notifier", "Reports", "Scheduler"}
     assert others == {"Inventory", "Orders", "Webhooks", "Dispatcher", "Sender", "Exporter"}
-    assert all(readers[name] == [only("user#*")] for name in others)
+    of_routes = {"Inventory", "Orders", "Webhooks"}
+    assert all(readers[name] == [only("user#*", "key#*")] for name in of_routes)
+    assert all(readers[name] == [only("user#*")] for name in others - of_routes)
 
 
 def test_only_admins_functions_reads_the_index_of_users(prod: Synthesized) -> None:

@@ -11,7 +11,7 @@ from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.api_gateway import Router
 
 from oms.http import admission, api
-from oms.http.api import ADMIN, CUSTOMER, MANAGER, PUBLIC
+from oms.http.access_rules import ADMIN, CUSTOMER, MANAGER, PUBLIC
 from oms.http.serving import serve
 from tests.support.gateway import assert_problem
 from tests.support.invocation import Answer, Person, invoke

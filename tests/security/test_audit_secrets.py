@@ -101,6 +101,7 @@ _CHANGES = "functional/test_webhook_changes.py::test_every_change_is_audited_wit
 _DOWNLOADS = "functional/test_export_routes.py::test_a27_a_link_is_signed_again_each_time_and_its_reader_is_audited"
 _FORMS = "functional/auth/test_addresses_command.py"
 _FIRST = "functional/auth/test_first_admin.py"
+_KEYS = "functional/test_service_keys.py::test_every_change_is_audited_without_a_secret"
 _LOGINS = "functional/auth/test_login.py"
 _USERS = "functional/auth/test_admin_users.py"
 # The test file of each action that reads the audit log afterwards and expects the action. A search for the word is not
@@ -132,6 +133,10 @@ HELD = {
     "product.price_changed": "functional/test_inventory.py::test_a27_a_change_of_price_is_audited_and_no_other_edit",
     "schedule.created": "functional/test_schedules.py::test_a_schedule_is_answered_as_requested_and_stores_no_address",
     "schedule.deleted": "functional/test_schedules.py::test_a_schedule_is_deleted_once",
+    "service-key.changed": _KEYS,
+    "service-key.created": _KEYS,
+    "service-key.deleted": _KEYS,
+    "service-key.rotated": _KEYS,
     "session.ended": "functional/auth/test_me.py::test_an_ended_session_is_gone_at_once",
     "signing-key.created": "functional/auth/test_keys.py::test_the_command_makes_rotates_and_audits",
     "signing-key.rotated": "functional/auth/test_keys.py::test_the_command_makes_rotates_and_audits",

@@ -9,7 +9,7 @@ from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from oms.core.schemas import EmptyRequest
 from oms.core.settings import settings
 from oms.http import api
-from oms.http.api import PUBLIC
+from oms.http.access_rules import PUBLIC
 from oms.http.serving import RESOLVER_OPTIONS, serve
 from tests.support.aws_calls import Call, intercepted
 from tests.support.gateway import assert_problem, call, places

@@ -36,7 +36,9 @@ def test_the_document_names_the_roles_that_may_call(name: str) -> None:
     assert operation["x-role"] == {"-": "public", "C": "customer", "M": "manager", "A": "admin"}[RULES[name].who]
     assert "security" not in DOCUMENT, "the default would apply to routes that do not name it"
     # A refresh token in the cookie or in the body is also enough.
-    optional = [{"refreshCookie": []}, {}] if name == "log_out" else []
+    optional: list[dict[str, list[str]]] = [{"refreshCookie": []}, {}] if name == "log_out" else []
+    if "x-scope" in operation:  # see test_scopes
+        optional = [{"serviceKey": [operation["x-scope"]]}]
     assert operation["security"] == ([{"accessToken": []}, *optional] if RULES[name].who != "-" or optional else [])
 
 

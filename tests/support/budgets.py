@@ -26,6 +26,7 @@ from tests.support.open_order_counts import aggregate, order_events
 from tests.support.operations import VALID_BODIES
 from tests.support.schedules import SCHEDULES, addressed
 from tests.support.schedules import create as create_schedule
+from tests.support.service_keys import a_key
 from tests.support.shop import Shop, stock_of
 from tests.support.streams import run_bookkeeper, streamed
 from tests.support.webhooks import a_delivery, subscribe
@@ -189,6 +190,14 @@ def audit_log(query: str) -> Callable[[WarmApi], PreparedRequest]:
         for action in ("login", "logout"):
             audit.record(audit.entry(action, actor_id="ada", address=None, target=None))
         return lambda: call("GET", f"{AUDIT}{query}", token=warm.admin.token)
+
+    return prepare
+
+
+def service_key(method: str, suffix: str = "", body: Any = None) -> Callable[[WarmApi], PreparedRequest]:
+    def prepare(warm: WarmApi) -> PreparedRequest:
+        key = a_key()
+        return lambda: call(method, f"{SERVICE_KEYS}{suffix.format(id=key.id)}", body, token=warm.admin.token)
 
     return prepare
 
@@ -379,6 +388,7 @@ def public(path: str) -> Callable[[WarmApi], PreparedRequest]:
 PRODUCTS, ORDERS, AUTH = "/api/v1/inventory/products", "/api/v1/orders", "/api/v1/auth"
 USERS = "/api/v1/admin/users"
 AUDIT = "/api/v1/admin/audit"
+SERVICE_KEYS = "/api/v1/admin/keys"
 CHECK = "/api/v1/admin/stock-check"
 FEED = "/api/v1/events"
 REPORTS = "/api/v1/reports"
@@ -418,6 +428,12 @@ BUDGETS: list[tuple[str, str, int, Callable[[WarmApi], PreparedRequest]]] = [
     (f"GET {AUDIT}", "", 3, audit_log("")),
     (f"GET {AUDIT}", "of an actor", 3, audit_log("?actor=ada&action=login&from=2026-01-01")),
     (f"GET {AUDIT}", "two actions", 4, audit_log("?action=login,logout")),
+    (f"GET {SERVICE_KEYS}", "", 3, service_key("GET")),
+    (f"POST {SERVICE_KEYS}", "", 2, service_key("POST", body=VALID_BODIES["create_service_key"])),
+    (f"GET {SERVICE_KEYS}/<key_id>", "", 3, service_key("GET", "/{id}")),
+    (f"PATCH {SERVICE_KEYS}/<key_id>", "", 4, service_key("PATCH", "/{id}", VALID_BODIES["update_service_key"])),
+    (f"DELETE {SERVICE_KEYS}/<key_id>", "", 3, service_key("DELETE", "/{id}")),
+    (f"POST {SERVICE_KEYS}/<key_id>/rotate", "", 3, service_key("POST", "/{id}/rotate")),
     # inventory: a list is the caller, a Query for each partition, a BatchGet for each 50 products
     (f"GET {PRODUCTS}", "", 3, own(PRODUCTS)),
     (f"GET {PRODUCTS}", "limit 50", 3, own(f"{PRODUCTS}?limit=50")),

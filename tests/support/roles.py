@@ -20,6 +20,7 @@ from tests.support.invocation import Answer, Person
 from tests.support.ledger_shop import find_drift
 from tests.support.operations import VALID_BODIES
 from tests.support.schedules import addressed
+from tests.support.service_keys import a_key
 from tests.support.shop import BEFORE, BODIES, Shop
 from tests.support.webhooks import a_delivery, subscribe
 
@@ -82,6 +83,10 @@ def a_move(name: str, who: str) -> Rule:
 
 def of_user(scenario: AccessScenario) -> Mapping[str, str]:
     return {"user_id": scenario.account.id}
+
+
+def of_service_key(_: AccessScenario) -> Mapping[str, str]:
+    return {"key_id": a_key().id}
 
 
 def of_webhook(_: AccessScenario) -> Mapping[str, str]:
@@ -153,6 +158,12 @@ RULES: dict[str, Rule] = {
     "start_stock_check": Rule("A"),
     "repair_stock": Rule("A", body=repair),
     "get_stats": Rule("A"),
+    "create_service_key": Rule("A", body=lambda _: VALID_BODIES["create_service_key"]),
+    "list_service_keys": Rule("A"),
+    "get_service_key": Rule("A", path=of_service_key),
+    "update_service_key": Rule("A", path=of_service_key, body=lambda _: VALID_BODIES["update_service_key"]),
+    "delete_service_key": Rule("A", path=of_service_key),
+    "rotate_service_key": Rule("A", path=of_service_key),
     # inventory
     "list_products": Rule("C"),
     "create_product": Rule("M", body=lambda _: PRODUCT | {"sku": "NEW-1"}),

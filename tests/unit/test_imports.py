@@ -22,6 +22,7 @@ LAYERS = (
     "feed",
     "inventory",
     "identity",
+    "service_keys",
     "http",
     "orders",
     "webhooks",
@@ -34,7 +35,7 @@ LAYERS = (
     "commands",
 )
 # These packages import only each other's models and pure tables.
-DOMAINS = ("feed", "inventory", "identity", "orders", "webhooks")
+DOMAINS = ("feed", "inventory", "identity", "service_keys", "orders", "webhooks")
 
 # Only `oms.http` and `oms.events.consumers` may import these.
 EVENT_AND_RESPONSE = (
@@ -52,13 +53,14 @@ PURE = {"oms.orders.states", "oms.inventory.stock_levels"}
 # Modules of a domain that other domains may import: orders draw units from the shards of the stock.
 OPEN_TO_DOMAINS = {"oms.inventory.shards", "oms.inventory.shard_snapshots"}
 # Further modules that schemas may import, besides `oms.core`, pure tables and their own models: other schemas that are
-# part of them, and two modules that check the form of a value.
+# part of them, the scopes, and two modules that check the form of a value.
 BENEATH_SCHEMAS = {
     "oms.orders.filters",
     "oms.exports.columns",
     "oms.exports.schemas",
     "oms.identity.password_rules",
     "oms.inventory.schemas",
+    "oms.service_keys.scopes",
     "oms.stock_ledger.effects",
 }
 

@@ -11,6 +11,8 @@ from oms.identity.address_limits import REFRESHES_PER_WINDOW, TAGGED_ACCOUNTS_PE
 from oms.identity.recovery import REQUESTS_PER_MINUTE, RESETS_PER_MINUTE
 from oms.orders.schemas import MAX_LINES
 from oms.schedules.service import MAX_SCHEDULES
+from oms.service_keys.schemas import DEFAULT_RATE_LIMIT, MAX_ADDRESSES
+from oms.service_keys.service import MAX_KEYS
 from oms.webhooks.delivery_admin import TESTS_PER_MINUTE
 from oms.webhooks.service import MAX_WEBHOOKS
 
@@ -38,6 +40,7 @@ def test_the_rates_are_those_of_the_code() -> None:
         "reset": f"{RESETS_PER_MINUTE}",
         "refresh": f"{REFRESHES_PER_WINDOW}",
         "user": f"{settings.customer_requests:,} · {settings.manager_requests:,}",
+        "key": f"{DEFAULT_RATE_LIMIT:,}",
         "orders": f"{settings.unverified_order_limits.per_minute}",
         "webhook-test": f"{TESTS_PER_MINUTE}",
     }
@@ -53,6 +56,7 @@ def test_the_numbers_are_those_of_the_code() -> None:
         "open orders of a customer": (settings.order_limits.open_orders, settings.unverified_order_limits.open_orders),
         "unfinished exports of a user": (MAX_UNFINISHED,),
         "webhooks, schedules": (MAX_WEBHOOKS, MAX_SCHEDULES),
+        "service keys": (MAX_KEYS, MAX_ADDRESSES),
     }.items():
         assert set(map(str, numbers)) <= set(re.findall(r"\d+(?:,\d{3})*", rows[row])), row
     assert TAGGED_ACCOUNTS_PER_DAY == 5

@@ -342,7 +342,7 @@ def test_powertools_calls_a_routes_middlewares_with_and_without_validation() -> 
         app.resolve(event("GET", "/x"), Context())
 
     assert seen == ["/x", "/x"], (
-        "an access rule is a route's middleware (oms.http.api.AccessRule): it would not be enforced"
+        "an access rule is a route's middleware (oms.http.access_rules.AccessRule): it would not be enforced"
     )
 
 

@@ -45,7 +45,7 @@ INVISIBLE = [
 # May be empty, so that an invisible text does no harm.
 MAY_BE_EMPTY = {"attributes[value]"}
 # Have a form, so that they are never invisible: an https URL, and times.
-NO_PROSE = {"tracking_url", "from_", "to"}
+NO_PROSE = {"tracking_url", "from_", "to", "expires_at"}
 # Names an existing object, or has a grammar: another check refuses other values.
 LOOKED_UP = {"product_id", "url", "events", "schedule", "status", "columns"}
 # Compared with the stored value, and never shown.

@@ -40,6 +40,8 @@ RULES = {
     "must have the form rate": "AWS's grammar of schedules, with bounds",
     "must be an ISO 3166-1": "a list that changes",
     "does not match an event type": "a list that grows, which the document does not close",
+    "must be a network such as": "networks of two families, without bits of the host",
+    "must be in the future": "the current time",
     "must be a whole number|valid integer": "2.0 is an integer to JSON Schema",
     "must not be (one common|made of)|must have \\d+ to \\d+ characters": "lists of passwords, and who the user is",
 }

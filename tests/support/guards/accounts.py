@@ -245,8 +245,8 @@ GUARDS = (
         "A13",
         "an IPv6 client counts by its /64",
         f"{LIBRARY}/http/client_address.py",
-        "        return str(IPv6Network((int(ip), 64), strict=False))\n",
-        "        return str(ip)\n",
+        "    return str(IPv6Network((int(ip), 64), strict=False)) if isinstance(ip, IPv6Address) else str(ip)\n",
+        "    return str(ip)\n",
         "tests/security/test_client_addresses.py::test_a13_an_ipv6_client_counts_by_its_64",
     ),
     Guard(

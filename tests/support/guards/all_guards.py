@@ -1,11 +1,12 @@
 """All guards, in the order of their rows."""
 
-from tests.support.guards import accounts, deliveries, events, orders, requests, template
+from tests.support.guards import accounts, deliveries, events, orders, requests, service_keys, template
 from tests.support.guards.guard import Guard
 
+PARTS = (accounts, service_keys, requests, deliveries, orders, events, template)
 GUARDS: tuple[Guard, ...] = tuple(
     sorted(
-        (guard for part in (accounts, requests, deliveries, orders, events, template) for guard in part.GUARDS),
+        (guard for part in PARTS for guard in part.GUARDS),
         key=lambda guard: (guard.row[0], int(guard.row[1:])),
     )
 )

@@ -215,6 +215,7 @@ _CREATED = {
     "create_order": "order",
     "create_product": "product",
     "create_webhook": "webhook",
+    "create_service_key": "key",
     "create_schedule": "schedule",
     "create_export": "export",
     "export_orders": "export",

@@ -56,6 +56,19 @@ class ForbiddenError(OmsError):
     status, code, title = 403, "forbidden", "Not allowed for this role"
 
 
+class InsufficientScopeError(OmsError):
+    """A service key lacks the scope of the operation (RFC 6750, section 3.1). `scope` names it."""
+
+    status, code, title = 403, "insufficient-scope", "Scope missing"
+
+    def __init__(self, scope: str) -> None:
+        super().__init__(
+            f"This request requires the scope {scope}, which the service key does not have.",
+            extra={"scope": scope},
+            headers={"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{scope}"'},
+        )
+
+
 class CrossSiteRequestError(OmsError):
     """A page of another origin may have caused a request that uses or sets a cookie."""
 
@@ -154,6 +167,10 @@ class ReplayRunningError(ConflictError):
 
 class TooManyWebhooksError(ConflictError):
     code, title = "too-many-webhooks", "Too many webhooks"
+
+
+class TooManyServiceKeysError(ConflictError):
+    code, title = "too-many-service-keys", "Too many service keys"
 
 
 class ExportFinishedError(ConflictError):

@@ -34,7 +34,7 @@ class EventActor(Response):
     """The actor of an event: a user, or a system process."""
 
     id: str = Field(description="The id of the user, or `system`.", examples=["YVT65M7QNAW9TXAQ7PHA"])
-    role: str = Field(description="The user's role, or `system`.", examples=["customer"])
+    role: str = Field(description="The user's role, `service` for a service key, or `system`.", examples=["customer"])
 
 
 class Event[Data: BaseModel](Response):

@@ -115,7 +115,9 @@ class ReportReadyData(Response):
     size: int | None = Field(description="The file's size in bytes; null until the export is done.", examples=[6321])
     failure: ExportFailure | None = Field(description="The reason that it failed; null if it did not.")
     created_at: Timestamp = Field(description="When the export was created.")
-    created_by: str = Field(description="The id of the user who created it.", examples=["YVT65M7QNAW9TXAQ7PHA"])
+    created_by: str = Field(
+        description="The id of the user or the service key that created it.", examples=["YVT65M7QNAW9TXAQ7PHA"]
+    )
     finished_at: Timestamp | None = Field(description="When the export was done, failed or was cancelled.")
 
     @classmethod

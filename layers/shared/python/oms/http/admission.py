@@ -1,7 +1,8 @@
 """Admission: finds the route of a request, and checks the route's access rule.
 
-It runs before the resolver and does not depend on it or on validation. A route's rule is one of its own middlewares,
-so a request that was not admitted by that rule does not reach the route's function (`oms.http.api.AccessRule`).
+It runs before the resolver and does not depend on it or on validation. A route's rule is one of its own middlewares
+(`oms.http.access_rules.AccessRule`), so a request that was not admitted by that rule does not reach the route's
+function.
 """
 
 from collections.abc import Mapping
@@ -14,18 +15,29 @@ from aws_lambda_powertools.event_handler.api_gateway import Route
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
 
 from oms.audit import audit_log
-from oms.core.errors import ForbiddenError, MethodNotAllowedError, NotFoundError, UnauthenticatedError
+from oms.core.actors import Actor
+from oms.core.errors import (
+    ForbiddenError,
+    InsufficientScopeError,
+    MethodNotAllowedError,
+    NotFoundError,
+    OmsError,
+    UnauthenticatedError,
+)
+from oms.http.access_rules import AccessRule, RequestContext
 from oms.http.api import (
-    AccessRule,
-    RequestContext,
     bearer_token,
     client_address,
+    exact_client_address,
     is_versioned,
+    tag_logs_with_key,
     tag_logs_with_user,
 )
 from oms.http.powertools import routes_by_precedence, routes_of
 from oms.identity.access import authenticate
 from oms.identity.user_limits import limit_requests
+from oms.service_keys.access import authenticate_key, is_service_key
+from oms.service_keys.limits import KEY_LEASES, NOTED_USES
 
 _RANK = {"customer": 1, "manager": 2, "admin": 3}
 
@@ -65,7 +77,7 @@ def _rule_of(route: Route) -> AccessRule:
     if len(rules) != 1:
         raise TypeError(
             f"{_name(route)} has {len(rules)} access rules and needs one: "
-            "pass **PUBLIC, **CUSTOMER, **MANAGER or **ADMIN of oms.http.api to its decorator"
+            "pass **PUBLIC, **CUSTOMER, **MANAGER or **ADMIN of oms.http.access_rules to its decorator"
         )
     (rule,) = rules
     if route.openapi_extensions != rule.extensions or list(route.security or []) != rule.security:
@@ -140,11 +152,41 @@ def _authorize(rule: AccessRule, request: RequestContext) -> None:
     token = bearer_token()
     if token is None:
         raise UnauthenticatedError
-    request.user = user = authenticate(token)
+    if is_service_key(token):
+        _authorize_key(token, rule, request)
+    else:
+        _authorize_user(token, rule, request)
+
+
+def _authorize_user(token: str, rule: AccessRule, request: RequestContext) -> None:
+    request.caller = user = authenticate(token)
     tag_logs_with_user(user.id)
     limit_requests(user.id, user.role)
     has_manager_parameters = any(name in rule.manager_parameters for name, _ in request.query)
     needed = "manager" if has_manager_parameters and rule.role == "customer" else rule.role
     if _RANK[user.role] < _RANK[needed]:
-        audit_log.record_denial(user, address=client_address(), target=f"{request.method} {request.path}")
-        raise ForbiddenError(f"This request requires the role {'admin' if needed == 'admin' else 'manager or admin'}.")
+        role = "admin" if needed == "admin" else "manager or admin"
+        _deny(user, request, ForbiddenError(f"This request requires the role {role}."))
+
+
+def _authorize_key(token: str, rule: AccessRule, request: RequestContext) -> None:
+    """Admits a service key with the route's scope.
+
+    Its address is checked first, so that a stolen key cannot use up the limit from elsewhere.
+    """
+    request.caller = key = authenticate_key(token)
+    tag_logs_with_key(key.id)
+    if not key.may_be_used_from(exact_client_address()):
+        detail = "This service key may not be used from the client's address. Check its allowed_addresses."
+        _deny(key, request, ForbiddenError(detail))
+    KEY_LEASES.use(key.id, key.rate_limit)
+    NOTED_USES.note(key.id)
+    if rule.scope is None:
+        _deny(key, request, ForbiddenError("Service keys may not make this request. Sign in as a user."))
+    if rule.scope not in key.scopes:
+        _deny(key, request, InsufficientScopeError(rule.scope))
+
+
+def _deny(caller: Actor, request: RequestContext, refusal: OmsError) -> NoReturn:
+    audit_log.record_denial(caller, address=client_address(), target=f"{request.method} {request.path}")
+    raise refusal

@@ -1,20 +1,15 @@
-"""HTTP helpers for route handlers: access rules, request accessors, response builders."""
+"""HTTP helpers for route handlers: request accessors, response builders."""
 
 import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
-from contextvars import ContextVar
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from functools import cached_property
 from itertools import accumulate
-from typing import Any, Literal
-from urllib.parse import parse_qsl, quote
+from typing import Any
 
 from aws_lambda_powertools import Logger
-from aws_lambda_powertools.event_handler import ApiGatewayResolver, Response
-from aws_lambda_powertools.event_handler.middlewares import BaseMiddlewareHandler, NextMiddleware
+from aws_lambda_powertools.event_handler import Response
 from pydantic import BaseModel
 from pydantic_core import to_json
 
@@ -24,13 +19,14 @@ from oms.core.pages import Page, decode_cursor, encode_cursor
 from oms.core.rate_limits import Allowance
 from oms.core.schemas import Shown
 from oms.core.versions import ANY_VERSION, ExpectedVersion, entity_tag
+from oms.http.access_rules import Caller, current_request
 from oms.http.client_address import client_address as address_of
+from oms.http.client_address import exact_address
 from oms.http.powertools import JsonText, encode
 from oms.identity.access import CurrentUser
 
 logger = Logger()
 
-type Role = Literal["public", "customer", "manager", "admin"]
 _TAG = re.compile(r'"[\x21\x23-\x7e]*"')
 # A list may have empty elements (RFC 9110, section 5.6.1.2).
 _TAGS = re.compile(rf"[\s,]*(W/)?{_TAG.pattern}(\s*,[\s,]*(W/)?{_TAG.pattern})*[\s,]*")
@@ -40,101 +36,25 @@ MAX_PAGE_BYTES = 1024 * 1024
 ERROR_PAGE = "/docs/errors"
 # API Gateway ends a request after 30 seconds.
 _MAX_REQUEST_TIME = timedelta(seconds=30)
-# RFC 3986: characters that need no escape in a URI, and a percent sign that begins no escape.
-_IN_URI = "~!$%&'()*+,;=:@/"
-_BARE_PERCENT = re.compile("%(?![0-9A-Fa-f]{2})")
-
-
-class NotAdmittedError(Exception):
-    """A request reached a route without admission by the route's access rule. It is a bug and fails the request."""
-
-
-class AccessRule(BaseMiddlewareHandler[ApiGatewayResolver]):
-    """The roles that may call a route. As the route's middleware, the rule stops requests that it did not admit.
-
-    `oms.http.admission` admits requests before the resolver sees them, so neither depends on validation.
-    """
-
-    def __init__(self, role: Role, manager_parameters: Sequence[str] = (), *, head: bool = True) -> None:
-        self.role = role
-        self.manager_parameters = frozenset(manager_parameters)
-        self.head = head
-        self.security: list[dict[str, list[str]]] = [] if role == "public" else [{"accessToken": []}]
-        self.extensions: dict[str, Any] = {"x-role": role}
-        if manager_parameters:
-            self.extensions["x-manager-parameters"] = list(manager_parameters)
-        if not head:
-            self.extensions["x-head"] = False
-
-    def handler(self, app: ApiGatewayResolver, next_middleware: NextMiddleware) -> Response[Any]:
-        if current_request.get().admitted_by is not self:
-            raise NotAdmittedError
-        return next_middleware(app)
-
-    @property
-    def options(self) -> dict[str, Any]:
-        """Options for a route's decorator: the rule, and its description in the OpenAPI document."""
-        return {"middlewares": [self], "openapi_extensions": self.extensions, "security": self.security}
-
-
-def customer(*, manager_params: Sequence[str]) -> dict[str, Any]:
-    """Returns CUSTOMER's options for a list where only managers may send the query parameters `manager_params`."""
-    return AccessRule("customer", manager_params).options
-
-
-# Each admits the roles above it too: customers are below managers, and managers below admins.
-PUBLIC = AccessRule("public").options
-CUSTOMER = AccessRule("customer").options
-MANAGER = AccessRule("manager").options
-# For a GET with side effects, which does not allow HEAD.
-MANAGER_WITHOUT_HEAD = AccessRule("manager", head=False).options
-ADMIN = AccessRule("admin").options
 
 
 # ---- the current request --------------------------------------------------------------------------------------------
 
 
-@dataclass
-class RequestContext:
-    """The current request. Lambda serves one request at a time in a process."""
-
-    event: Mapping[str, Any]
-    headers: Mapping[str, str]
-    user: CurrentUser | None = None
-    # Set by `oms.http.admission` alone.
-    admitted_by: AccessRule | None = None
-    # The variables in the path and the parsed body, set after admission.
-    variables: Mapping[str, str] = field(default_factory=dict)
-    body: dict[str, Any] = field(default_factory=dict)
-    answer_headers: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def id(self) -> str:
-        return str(self.event["requestContext"]["requestId"])
-
-    @property
-    def method(self) -> str:
-        """The method that the client sent. The resolver gets GET for a HEAD."""
-        return str(self.event["requestContext"]["http"]["method"])
-
-    @cached_property
-    def path(self) -> str:
-        return _BARE_PERCENT.sub("%25", quote(str(self.event["rawPath"]), safe=_IN_URI, errors="replace"))
-
-    @cached_property
-    def query(self) -> list[tuple[str, str]]:
-        return parse_qsl(self.event.get("rawQueryString") or "", keep_blank_values=True)
-
-
-current_request: ContextVar[RequestContext] = ContextVar("request")
+def current_caller() -> Caller:
+    """Returns the signed-in user, or the service key. Raises UnauthenticatedError in a public route."""
+    caller = current_request.get().caller
+    if caller is None:
+        raise UnauthenticatedError
+    return caller
 
 
 def current_user() -> CurrentUser:
-    """Returns the caller. Raises UnauthenticatedError in a public route."""
-    user = current_request.get().user
-    if user is None:
+    """Returns the signed-in user, in a route without a scope. Raises UnauthenticatedError for a service key too."""
+    caller = current_caller()
+    if not isinstance(caller, CurrentUser):
         raise UnauthenticatedError
-    return user
+    return caller
 
 
 def tag_logs_with_user(user_id: str) -> None:
@@ -142,8 +62,13 @@ def tag_logs_with_user(user_id: str) -> None:
     logger.append_keys(user_id=user_id)
 
 
+def tag_logs_with_key(key_id: str) -> None:
+    """Adds the service key to the log lines of this request."""
+    logger.append_keys(key_id=key_id)
+
+
 def bearer_token() -> str | None:
-    """Returns the access token in the Authorization header, without checking it; None if there is none."""
+    """Returns the token in the Authorization header, without checking it; None if there is none."""
     scheme, _, token = current_request.get().headers.get("authorization", "").partition(" ")
     return token.strip() or None if scheme.lower() == "bearer" else None
 
@@ -151,6 +76,12 @@ def bearer_token() -> str | None:
 def client_address() -> str:
     request = current_request.get()
     return address_of(request.event["requestContext"]["http"]["sourceIp"], request.headers)
+
+
+def exact_client_address() -> str:
+    """Returns the whole IP address of the client: `client_address` shortens IPv6 addresses."""
+    request = current_request.get()
+    return exact_address(request.event["requestContext"]["http"]["sourceIp"], request.headers)
 
 
 def received_at() -> datetime:
@@ -210,7 +141,7 @@ def check_conditions(function: Callable[..., Any]) -> None:
 
 
 def is_read() -> bool:
-    """Returns whether the request only reads. Some GETs have side effects: see `MANAGER_WITHOUT_HEAD`."""
+    """Returns whether the request only reads. Some GETs have side effects: see `manager`."""
     request = current_request.get()
     return request.method in ("GET", "HEAD") and request.admitted_by is not None and request.admitted_by.head
 
@@ -251,10 +182,10 @@ def expected_version() -> ExpectedVersion:
 
 
 def _cursor_binding() -> list[object]:
-    """Returns the values to which a cursor is bound: user, path, and the query without `cursor` and `limit`."""
+    """Returns the values to which a cursor is bound: caller, path, and the query without `cursor` and `limit`."""
     request = current_request.get()
     query = [pair for pair in request.query if pair[0] not in ("cursor", "limit")]
-    return [current_user().id, request.path, sorted(query)]
+    return [current_caller().id, request.path, sorted(query)]
 
 
 def show_allowance(allowance: Allowance) -> None:

@@ -26,7 +26,18 @@ def client_address(source_ip: str, headers: Mapping[str, str]) -> str:
     CloudFront's header is trusted only with the secret that CloudFront adds to requests. X-Forwarded-For is never read,
     since any client can set it. Header names are lower-case.
     """
-    return _counted(_viewer(headers) or source_ip)
+    return _counted(exact_address(source_ip, headers))
+
+
+def exact_address(source_ip: str, headers: Mapping[str, str]) -> str:
+    """Returns the client's whole address, for comparisons with networks; "unknown" if it is not an IP address.
+
+    It is found as `client_address` says. An IPv4 address that is mapped to IPv6 is returned as IPv4.
+    """
+    ip = _parsed(_viewer(headers) or source_ip)
+    if ip is None:
+        return "unknown"
+    return str(ip.ipv4_mapped if isinstance(ip, IPv6Address) and ip.ipv4_mapped else ip)
 
 
 def _viewer(headers: Mapping[str, str]) -> str | None:
@@ -64,11 +75,7 @@ def _counted(address: str) -> str:
     ip = _parsed(address)
     if ip is None:
         return "unknown"
-    if isinstance(ip, IPv6Address):
-        if ip.ipv4_mapped:
-            return str(ip.ipv4_mapped)
-        return str(IPv6Network((int(ip), 64), strict=False))
-    return str(ip)
+    return str(IPv6Network((int(ip), 64), strict=False)) if isinstance(ip, IPv6Address) else str(ip)
 
 
 def _parsed(address: str) -> IPv4Address | IPv6Address | None:

@@ -10,7 +10,7 @@ from aws_lambda_powertools.shared.cookies import Cookie, SameSite
 
 from oms.core.errors import CrossSiteRequestError
 from oms.http import body
-from oms.http.api import current_request
+from oms.http.access_rules import current_request
 from oms.identity.devices import DEVICE_SECONDS
 
 # Browsers accept a cookie of such a name only with `Secure` and from a secure origin, which includes localhost.

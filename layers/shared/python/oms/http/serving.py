@@ -31,8 +31,9 @@ from oms.core.errors import MAX_ERRORS, InvalidRequestError, NotFoundError, OmsE
 from oms.core.retries import CALL_ERRORS, deadline, is_transient
 from oms.core.settings import require
 from oms.http import body
+from oms.http.access_rules import RequestContext, current_request
 from oms.http.admission import admit, require_rules
-from oms.http.api import RequestContext, check_conditions, check_shown, current_request, is_read, problem
+from oms.http.api import check_conditions, check_shown, is_read, problem
 from oms.http.client_address import require_front
 from oms.http.powertools import encode_responses
 from oms.http.representation import complete

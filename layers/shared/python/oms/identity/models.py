@@ -225,7 +225,8 @@ class MailRequest(IdentityItem, discriminator="mail-request"):
 
 
 ADMINS_KEY = ("admins", "count")
-_HASHES = ("password_hash", "current", "previous", "successor", "device")
+# The last two are those of service keys, whose items are in the same table: see `oms.service_keys.models`.
+_HASHES = ("password_hash", "current", "previous", "successor", "device", "secret_hash", "previous_hash")
 _HASHED_KEYS = ("device#", "token#")
 
 

@@ -356,7 +356,8 @@ class HistoryEntryResponse(Response):
         description="The id of the user who changed it, or `system`.", examples=["YVT65M7QNAW9TXAQ7PHA"]
     )
     actor_role: str = Field(
-        description="The actor's role at that time: `customer`, `manager`, `admin` or `system`.", examples=["customer"]
+        description="The actor's role at that time: `customer`, `manager`, `admin`, `service` or `system`.",
+        examples=["customer"],
     )
     reason: str | None = Field(description="The reason; null if none was given.", examples=["Ordered by mistake"])
 

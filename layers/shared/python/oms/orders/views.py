@@ -33,11 +33,14 @@ VIEW_ATTRIBUTES = frozenset(
 
 
 class View:
-    """A user's view of orders. `managed`: the user is a manager or an admin. Each customer is read once."""
+    """A caller's view of orders. `managed`: it shows the customers, for managers, admins and service keys.
 
-    def __init__(self, user: User, *, managed: bool) -> None:
+    Each customer is read once, and the signed-in `user`, who is None for a service key, not at all.
+    """
+
+    def __init__(self, user: User | None, *, managed: bool) -> None:
         self._managed = managed
-        self._customers: dict[str, User | None] = {user.id: user}
+        self._customers: dict[str, User | None] = {user.id: user} if user else {}
 
     def load_customers(self, orders: Iterable[Order]) -> None:
         """Reads the customers of these orders in one BatchGet, if the view shows them and has not read them yet."""

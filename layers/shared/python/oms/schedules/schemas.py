@@ -58,7 +58,9 @@ class ScheduleResponse(Response):
     columns: list[str] = Field(description="The columns of the files.", examples=[["order_number", "sku", "quantity"]])
     covered_until: Timestamp = Field(description="The end of the latest export. The next one continues from there.")
     created_at: Timestamp = Field(description="When the schedule was created.")
-    created_by: str = Field(description="The id of the user who created it.", examples=["YVT65M7QNAW9TXAQ7PHA"])
+    created_by: str = Field(
+        description="The id of the user or the service key that created it.", examples=["YVT65M7QNAW9TXAQ7PHA"]
+    )
 
     @classmethod
     def of(cls, schedule: Schedule, addresses: Mapping[str, str]) -> Self:

@@ -32,8 +32,11 @@ REDACTED_PATH = "/redacted"
 
 
 def _may_read_secrets(role: str) -> bool:
-    """Whether a role may read the path and query of a URL, and response bodies, which often repeat them."""
-    return role == "admin"
+    """Whether a role may read the path and query of a URL, and response bodies, which often repeat them.
+
+    A service key that may read webhooks may also change them, as admins may.
+    """
+    return role in ("admin", "service")
 
 
 Url = Annotated[
@@ -150,11 +153,13 @@ class WebhookResponse(Response):
     created_at: Timestamp = Field(description="When the webhook was created.")
     updated_at: Timestamp = Field(description="When the webhook last changed.")
     created_by: str = Field(
-        description="The id of the user who created it. The webhook keeps working if the account is disabled.",
+        description="The id of the user or the service key that created it. The webhook keeps working if the account "
+        "is disabled or the key is deleted.",
         examples=["YVT65M7QNAW9TXAQ7PHA"],
     )
     creator_is_admin: bool = Field(
-        description="Whether the creator is an active admin now. If not, check which system receives the events.",
+        description="Whether the creator is an active admin now. If not, check which system receives the events. "
+        "False for a service key.",
         examples=[True],
     )
 

@@ -1,0 +1,1 @@
+"""Service keys: the credentials of other systems, with scopes, limits and addresses."""
