@@ -24,6 +24,13 @@ _AGAIN = frozenset({429, 500, 502, 503, 504})
 _LOST = 0.05
 
 
+def _has_busy_rows(request: Request, text: str) -> bool:
+    """Returns whether the result of a row is unknown, so that the request has to be sent again."""
+    if request.operation != "change_stocks" or not text.startswith("{"):
+        return False
+    return any(it["code"] == "unavailable" for it in json.loads(text).get("items", ()))
+
+
 @dataclass
 class Tally:
     """The responses of one client, by operation and status, and those that no client may get."""
@@ -59,13 +66,14 @@ class Client:
         """Sends the request, and again while its result is unknown and a repetition has the same effect."""
         for number in range(_MAX_TRIES):
             status, text = self._try(request)
-            if status in _AGAIN and request.idempotent:
+            if (status in _AGAIN or _has_busy_rows(request, text)) and request.idempotent:
                 time.sleep(min(2.0, 0.1 * 2**number))
                 continue
             if status and status < 300:
                 content = json.loads(text) if text.startswith("{") else None
                 learn(self.known, request, status, content)
-                if request.key and self._chance.random() < _LOST:
+                # A repetition of many changes also tries the rows that were refused, with another result.
+                if request.key and request.operation != "change_stocks" and self._chance.random() < _LOST:
                     self._repeat(request, status, content)
             return
         self.tally.problems.append(f"{request.operation}: no result after {_MAX_TRIES} tries, the last was {status}")
