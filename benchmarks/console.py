@@ -25,7 +25,9 @@ OPEN_SECONDS = 90
 SCROLL = """last => {
   const isShown = [...document.querySelectorAll('tbody a')].some(it => it.textContent === last)
   if (isShown) return true
-  scrollTo(0, document.body.scrollHeight)
+  const next = [...document.querySelectorAll('button')].find(it => it.textContent === 'Next rows')
+  if (next) next.click()
+  else scrollTo(0, document.body.scrollHeight)
   return false
 }"""
 DESKTOP = ViewportSize(width=1280, height=860)
@@ -60,6 +62,8 @@ def office() -> Iterator[str]:
 
 def new_context(browser: Browser) -> BrowserContext:
     context = browser.new_context(viewport=DESKTOP, locale="en-GB")
+    # As after a sign-in: see console/src/session/session.ts.
+    context.add_init_script("localStorage.setItem('oms.session', '1')")
     context.add_init_script(f"({OBSERVE})()")
     return context
 
@@ -157,7 +161,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5, help="first views")
     parser.add_argument(
-        "--pages", type=int, nargs="*", default=[2, 10], help="pages of 50 orders to read before the interactions"
+        "--pages", type=int, nargs="*", default=[2, 4, 101], help="pages of 50 orders to read before the interactions"
     )
     arguments = parser.parse_args()
     with office() as url, sync_playwright() as playwright:

@@ -1,8 +1,8 @@
 import { RouterProvider } from '@tanstack/react-router'
 import { router } from './router'
 import { SignIn } from './session/SignIn'
-import { useSession } from './session/session'
 import { NoAccess, SignInAgain, Unreachable } from './session/states'
+import { useSession } from './session/useSession'
 
 /** Shows the pages to a manager or an admin, and the sign-in to everyone else. */
 export function App() {

@@ -1,8 +1,9 @@
 /** The pages and their addresses. The state of a page that is worth a link is in its search parameters. */
 
 import { createRootRoute, createRoute, createRouter, lazyRouteComponent } from '@tanstack/react-router'
-import type { OrderStatus } from './api/client'
 import { Problem } from './api/problem'
+import { LOAD } from './pages/load'
+import type { OrdersSearch } from './pages/orders/query'
 import { Shell } from './shell/Shell'
 import { Failed } from './ui/problems'
 
@@ -17,10 +18,6 @@ function text<Name extends string>(search: Search, ...names: Name[]): Partial<Re
   return found
 }
 
-const STATUSES = ['pending', 'confirmed', 'shipped', 'delivered', 'returned', 'cancelled', 'expired']
-
-export type OrdersSearch = { q?: string; status?: string; from?: string; to?: string; customer?: string }
-
 export type ReportsSearch = { from?: string; to?: string; group?: string }
 
 export type UsersSearch = { q?: string; role?: string; status?: string }
@@ -30,11 +27,6 @@ type Maybe<Name extends string> = { [name in Name]?: string | undefined }
 export type WebhookSearch = Maybe<'status' | 'delivery'>
 export type EventsSearch = Maybe<'view' | 'type' | 'after' | 'event'>
 export type ExportsSearch = Maybe<'tab' | 'create'>
-
-/** The statuses of a search, which are separated by commas. Unknown ones are ignored. */
-export function statusesOf(search: OrdersSearch): OrderStatus[] {
-  return (search.status ?? '').split(',').filter((it) => STATUSES.includes(it)) as OrderStatus[]
-}
 
 const root = createRootRoute({
   component: Shell,
@@ -46,100 +38,100 @@ const routes = [
   createRoute({
     getParentRoute: () => root,
     path: '/',
-    component: lazyRouteComponent(() => import('./pages/home/Home'), 'Home'),
+    component: lazyRouteComponent(LOAD['/'], 'Home'),
   }),
   createRoute({
     getParentRoute: () => root,
     path: '/orders',
     validateSearch: (search: Search): OrdersSearch => text(search, 'q', 'status', 'from', 'to', 'customer'),
-    component: lazyRouteComponent(() => import('./pages/orders/Orders'), 'Orders'),
+    component: lazyRouteComponent(LOAD['/orders'], 'Orders'),
   }),
   createRoute({
     getParentRoute: () => root,
     path: '/orders/$id',
-    component: lazyRouteComponent(() => import('./pages/orders/Order'), 'OrderPage'),
+    component: lazyRouteComponent(LOAD['/orders/$id'], 'OrderPage'),
   }),
   createRoute({
     getParentRoute: () => root,
     path: '/products',
     validateSearch: (search: Search): ProductsSearch => text(search, 'view', 'q', 'category', 'sort'),
-    component: lazyRouteComponent(() => import('./pages/products/Products'), 'Products'),
+    component: lazyRouteComponent(LOAD['/products'], 'Products'),
   }),
   createRoute({
     getParentRoute: () => root,
     path: '/products/new',
-    component: lazyRouteComponent(() => import('./pages/products/NewProduct'), 'NewProductPage'),
+    component: lazyRouteComponent(LOAD['/products/new'], 'NewProductPage'),
   }),
   createRoute({
     getParentRoute: () => root,
     path: '/products/$id',
-    component: lazyRouteComponent(() => import('./pages/products/Product'), 'ProductPage'),
+    component: lazyRouteComponent(LOAD['/products/$id'], 'ProductPage'),
   }),
   createRoute({
     getParentRoute: () => root,
     path: '/stock-count',
-    component: lazyRouteComponent(() => import('./pages/stock-count/StockCount'), 'StockCount'),
+    component: lazyRouteComponent(LOAD['/stock-count'], 'StockCount'),
   }),
   createRoute({
     getParentRoute: () => root,
     path: '/reports',
     validateSearch: (search: Search): ReportsSearch => text(search, 'from', 'to', 'group'),
-    component: lazyRouteComponent(() => import('./pages/reports/Reports'), 'Reports'),
+    component: lazyRouteComponent(LOAD['/reports'], 'Reports'),
   }),
   createRoute({
     getParentRoute: () => root,
     path: '/exports',
     validateSearch: (search: Search): ExportsSearch => text(search, 'tab', 'create'),
-    component: lazyRouteComponent(() => import('./pages/exports/Exports'), 'Exports'),
+    component: lazyRouteComponent(LOAD['/exports'], 'Exports'),
   }),
   createRoute({
     getParentRoute: () => root,
     path: '/exports/$id',
-    component: lazyRouteComponent(() => import('./pages/exports/Export'), 'ExportPage'),
+    component: lazyRouteComponent(LOAD['/exports/$id'], 'ExportPage'),
   }),
   createRoute({
     getParentRoute: () => root,
     path: '/webhooks',
-    component: lazyRouteComponent(() => import('./pages/webhooks/Webhooks'), 'Webhooks'),
+    component: lazyRouteComponent(LOAD['/webhooks'], 'Webhooks'),
   }),
   createRoute({
     getParentRoute: () => root,
     path: '/webhooks/$id',
     validateSearch: (search: Search): WebhookSearch => text(search, 'status', 'delivery'),
-    component: lazyRouteComponent(() => import('./pages/webhooks/Webhook'), 'WebhookPage'),
+    component: lazyRouteComponent(LOAD['/webhooks/$id'], 'WebhookPage'),
   }),
   createRoute({
     getParentRoute: () => root,
     path: '/events',
     validateSearch: (search: Search): EventsSearch => text(search, 'view', 'type', 'after', 'event'),
-    component: lazyRouteComponent(() => import('./pages/events/Events'), 'Events'),
+    component: lazyRouteComponent(LOAD['/events'], 'Events'),
   }),
   createRoute({
     getParentRoute: () => root,
     path: '/users',
     validateSearch: (search: Search): UsersSearch => text(search, 'q', 'role', 'status'),
-    component: lazyRouteComponent(() => import('./pages/users/Users'), 'Users'),
+    component: lazyRouteComponent(LOAD['/users'], 'Users'),
   }),
   createRoute({
     getParentRoute: () => root,
     path: '/users/$id',
-    component: lazyRouteComponent(() => import('./pages/users/User'), 'UserPage'),
+    component: lazyRouteComponent(LOAD['/users/$id'], 'UserPage'),
   }),
   createRoute({
     getParentRoute: () => root,
     path: '/audit',
     validateSearch: (search: Search): AuditSearch => text(search, 'actor', 'action', 'target', 'from', 'to'),
-    component: lazyRouteComponent(() => import('./pages/audit/Audit'), 'Audit'),
+    component: lazyRouteComponent(LOAD['/audit'], 'Audit'),
   }),
   createRoute({
     getParentRoute: () => root,
     path: '/stock-check',
-    component: lazyRouteComponent(() => import('./pages/stock-check/StockCheck'), 'StockCheck'),
+    component: lazyRouteComponent(LOAD['/stock-check'], 'StockCheck'),
   }),
   createRoute({
     getParentRoute: () => root,
     path: '/account',
-    component: lazyRouteComponent(() => import('./pages/account/Account'), 'Account'),
+    component: lazyRouteComponent(LOAD['/account'], 'Account'),
   }),
 ] as const
 

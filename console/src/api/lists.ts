@@ -1,13 +1,21 @@
 /** Lists of the API, page after page by cursor. */
 
 import { useInfiniteQuery } from '@tanstack/react-query'
-import { useMemo } from 'react'
+import { useMemo, useState } from 'react'
 import type { Page } from './client'
 
 // The API ends a page after a fixed amount of work, so pages in the middle of a list can be empty.
 const MOST_EMPTY_PAGES = 10
 // Reading again costs a request for each page that is shown, so that long lists are not polled.
 export const MOST_POLLED_PAGES = 2
+// With 500 rows, a change of a filter takes longer than 100 ms.
+const MOST_PAGES = 4
+
+/** Where a part of a list begins, and the part before it. */
+type Part = { cursor: string | undefined; before: Part | null }
+const FIRST: Part = { cursor: undefined, before: null }
+// The part that is shown of a list, by the key of the list: the user comes back to it from one of its items.
+const shownParts = new Map<string, Part>()
 
 /** Reads the next page that is not empty, or the last one. */
 export async function nextFilledPage<Item>(
@@ -28,17 +36,30 @@ type Options<Item> = {
 
 export type List<Item> = ReturnType<typeof useList<Item>>
 
-/** The items of a list that were read so far, and a function that reads more. */
+/**
+ * A part of a list: the items that were read so far, and functions that read more, or show the next or previous part.
+ *
+ * A part has four pages, so that a list of any length needs no more memory and time than one of four.
+ */
 export function useList<Item>(
   key: unknown[],
   read: (cursor: string | undefined) => Promise<Page<Item>>,
   options: Options<Item> = {},
 ) {
   const { poll, ...others } = options
+  const name = JSON.stringify(key)
+  const [, draw] = useState(0)
+  const part = shownParts.get(name) ?? FIRST
+  const show = (next: Part) => {
+    if (next.before) shownParts.set(name, next)
+    else shownParts.delete(name)
+    draw((it) => it + 1)
+    scrollTo({ top: 0 })
+  }
   const list = useInfiniteQuery({
-    queryKey: key,
+    queryKey: part.cursor ? [...key, part.cursor] : key,
     queryFn: ({ pageParam }) => nextFilledPage(read, pageParam),
-    initialPageParam: undefined as string | undefined,
+    initialPageParam: part.cursor,
     getNextPageParam: (page) => page.next_cursor ?? undefined,
     refetchInterval: (query) => {
       const pages = query.state.data?.pages ?? []
@@ -51,5 +72,14 @@ export function useList<Item>(
     ...others,
   })
   const items = useMemo(() => list.data?.pages.flatMap((page) => page.items) ?? [], [list.data])
-  return { ...list, items }
+  const pages = list.data?.pages ?? []
+  const next = pages.length >= MOST_PAGES ? pages.at(-1)?.next_cursor : null
+  const { before } = part
+  return {
+    ...list,
+    items,
+    showNext: next ? () => show({ cursor: next, before: part }) : null,
+    showPrevious: before && (() => show(before)),
+    showFirst: () => show(FIRST),
+  }
 }

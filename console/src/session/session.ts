@@ -6,7 +6,6 @@
  * sign-out in one ends the others.
  */
 
-import { useSyncExternalStore } from 'react'
 import { Problem } from '~/api/problem'
 import type { components } from '~/api/schema'
 
@@ -23,6 +22,8 @@ export type Session =
   | { status: 'signed-in' | 'expired'; user: User; shop: Shop }
 
 const AUTH = '/api/v1/auth'
+// Says that this browser may have the cookie, which no script can see. Without it, no request asks for a session.
+const STORED = 'oms.session'
 // A token is replaced this long before its end, since clocks differ.
 const MARGIN_MS = 60_000
 
@@ -31,22 +32,26 @@ let accessToken: string | null = null
 let goodUntil = 0
 let refreshing: Promise<boolean> | null = null
 const waiting: (() => void)[] = []
+// Responses of reads that began before the script of their page was loaded, by URL. Each is used once.
+const ahead = new Map<string, Promise<Response | null>>()
 const listeners = new Set<() => void>()
 const otherTabs = typeof BroadcastChannel === 'undefined' ? null : new BroadcastChannel('session')
 
 function become(next: Session): void {
   session = next
+  // The next user may be one who may see less.
+  if (next.status !== 'signed-in') ahead.clear()
   for (const listener of listeners) listener()
 }
 
-export function useSession(): Session {
-  return useSyncExternalStore(
-    (listener) => {
-      listeners.add(listener)
-      return () => listeners.delete(listener)
-    },
-    () => session,
-  )
+/** Calls `listener` after each change of the session, until the returned function is called. */
+export function onSession(listener: () => void): () => void {
+  listeners.add(listener)
+  return () => listeners.delete(listener)
+}
+
+export function currentSession(): Session {
+  return session
 }
 
 export function currentUser(): User | null {
@@ -85,6 +90,12 @@ async function store(response: Response): Promise<void> {
   const tokens = (await response.json()) as Tokens
   accessToken = tokens.access_token
   goodUntil = Date.now() + tokens.expires_in * 1000 - MARGIN_MS
+  localStorage.setItem(STORED, '1')
+}
+
+function forget(): void {
+  accessToken = null
+  localStorage.removeItem(STORED)
 }
 
 async function read<Resource>(path: string): Promise<Resource> {
@@ -110,7 +121,7 @@ function refresh(): Promise<boolean> {
       return true
     }
     if (response.status >= 500 || response.status === 429) throw await refusal(response)
-    accessToken = null
+    forget()
     return false
   })().finally(() => {
     refreshing = null
@@ -120,6 +131,7 @@ function refresh(): Promise<boolean> {
 
 /** Continues the session of the cookie, if there is one. */
 export async function start(): Promise<void> {
+  if (!localStorage.getItem(STORED)) return become({ status: 'signed-out' })
   try {
     if (!(await refresh())) return become({ status: 'signed-out' })
     become({ status: 'signed-in', ...(await readUserAndShop()) })
@@ -146,14 +158,14 @@ export async function signOut(): Promise<void> {
   try {
     await post('logout', {})
   } finally {
-    accessToken = null
+    forget()
     otherTabs?.postMessage('signed-out')
     become({ status: 'signed-out' })
   }
 }
 
 otherTabs?.addEventListener('message', () => {
-  accessToken = null
+  forget()
   become({ status: 'signed-out' })
 })
 
@@ -162,11 +174,32 @@ function untilSignedIn(): Promise<void> {
   return new Promise((proceed) => waiting.push(proceed))
 }
 
+/** Begins to read a resource that a page will ask for by the same URL. A refusal is left to that request. */
+export function readAhead(path: string): void {
+  if (!localStorage.getItem(STORED)) return
+  const request = new Request(path)
+  const response = refresh()
+    .then((isGood) => (isGood ? sendSigned(request) : null))
+    .then((it) => (it?.ok ? it : null))
+  ahead.set(
+    request.url,
+    response.catch(() => null),
+  )
+}
+
+function takeAhead(request: Request): Promise<Response | null> | undefined {
+  const response = ahead.get(request.url)
+  ahead.delete(request.url)
+  return request.method === 'GET' ? response : undefined
+}
+
 /**
  * Sends a request with the access token. If the API refuses the token, it is refreshed once; if that is refused too,
  * the request waits until the user has signed in again. Throws a Problem without an answer.
  */
 export async function authorizedFetch(request: Request): Promise<Response> {
+  const early = await takeAhead(request)
+  if (early) return early
   const again = request.clone()
   if (Date.now() >= goodUntil && !(await refresh())) await untilSignedIn()
   const response = await sendSigned(request)

@@ -1,16 +1,22 @@
 import { Link } from '@tanstack/react-router'
 import { CircleUser } from 'lucide-react'
-import { lazy, type ReactNode, Suspense } from 'react'
+import { lazy, type ReactNode, Suspense, useEffect, useState } from 'react'
 import { currentUser } from '~/session/session'
 import { useTexts } from '~/texts'
 import { PAGES } from './pages'
 
-// Menus need a third of the script of everything else here, and are opened later.
+// Menus need a quarter of the script of everything else here, and are opened later.
+const MENU_AFTER_MS = 1000
 const UserMenu = lazy(() => import('./UserMenu'))
 
 export function Navigation(props: { find?: ReactNode; onHelp: () => void }) {
   const texts = useTexts()
   const user = currentUser()
+  const [hasMenu, setHasMenu] = useState(false)
+  useEffect(() => {
+    const timer = setTimeout(() => setHasMenu(true), MENU_AFTER_MS)
+    return () => clearTimeout(timer)
+  }, [])
   const links = (admin: boolean) =>
     PAGES.filter((it) => !!it.admin === admin && !it.isHidden).map(({ name, to, icon: Icon }) => (
       <Link key={to} to={to} activeOptions={{ exact: to === '/', includeSearch: false }}>
@@ -37,7 +43,7 @@ export function Navigation(props: { find?: ReactNode; onHelp: () => void }) {
       <div className="bottom">
         {user && (
           <Suspense fallback={<UserName name={user.first_name} />}>
-            <UserMenu user={user} onHelp={props.onHelp} />
+            {hasMenu ? <UserMenu user={user} onHelp={props.onHelp} /> : <UserName name={user.first_name} />}
           </Suspense>
         )}
       </div>

@@ -1,34 +1,16 @@
-/** The language of the page, and what depends on it: texts, money and times. */
+/** What depends on the language of the page: texts, money and times. */
 
 import { createContext, type ReactNode, useContext, useMemo } from 'react'
 import * as moneyFormats from '~/format/money'
 import * as timeFormats from '~/format/time'
 import { currentShop } from '~/session/session'
 import { useNow } from '~/ui/useNow'
-import { en, type Texts } from './en'
-
-export const LANGUAGES = { en: 'English', de: 'Deutsch' }
-export type Language = keyof typeof LANGUAGES
-const STORED = 'oms.language'
-
-/** Returns the chosen language, or that of the browser. */
-export function chosenLanguage(): Language {
-  const stored = localStorage.getItem(STORED)
-  if (stored && stored in LANGUAGES) return stored as Language
-  return navigator.language.startsWith('de') ? 'de' : 'en'
-}
-
-export function chooseLanguage(language: Language): void {
-  localStorage.setItem(STORED, language)
-  location.reload()
-}
-
-export async function load(language: Language): Promise<Texts> {
-  return language === 'de' ? (await import('./de')).de : en
-}
+import type { Texts } from './en'
+import type { Language } from './language'
 
 type Spoken = { texts: Texts; locale: string }
-const Context = createContext<Spoken>({ texts: en, locale: 'en' })
+// `Speaking` is around everything.
+const Context = createContext({} as Spoken)
 
 export function Speaking(props: { language: Language; texts: Texts; children: ReactNode }) {
   const { language, texts } = props

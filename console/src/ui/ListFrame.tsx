@@ -1,7 +1,7 @@
 import type { ReactNode } from 'react'
 import type { List } from '~/api/lists'
 import { useTexts } from '~/texts'
-import { LoadMore } from './LoadMore'
+import { ListEnd } from './LoadMore'
 import { Failed } from './problems'
 
 /** A list that is read page by page: its table, or what is in the place of an empty or failed one. */
@@ -26,9 +26,7 @@ export function ListFrame(props: {
       ) : (
         children
       )}
-      {more ?? (
-        <LoadMore hasMore={list.hasNextPage} busy={list.isFetchingNextPage} more={list.fetchNextPage} />
-      )}
+      {more ?? <ListEnd list={list} />}
     </>
   )
 }

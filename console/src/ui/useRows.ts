@@ -34,7 +34,7 @@ export function useRows<Item>(
     return () => removeEventListener('keydown', press)
   }, [items, act, active])
   useEffect(() => {
-    document.querySelector('tr[data-active=true]')?.scrollIntoView({ block: 'nearest' })
-  })
+    if (active >= 0) document.querySelector('tr[data-active=true]')?.scrollIntoView({ block: 'nearest' })
+  }, [active])
   return active
 }

@@ -1,9 +1,9 @@
 import { Link, useNavigate, useSearch } from '@tanstack/react-router'
 import { PackageOpen } from 'lucide-react'
-import { useCallback, useState } from 'react'
+import { memo, useCallback, useState } from 'react'
 import type { Order } from '~/api/client'
 import { useList } from '~/api/lists'
-import type { OrdersSearch } from '~/router'
+import { queries } from '~/api/queries'
 import { useEvents } from '~/shell/live'
 import { useFormats, useTexts } from '~/texts'
 import { current } from '~/ui/current'
@@ -19,6 +19,7 @@ import { useRows } from '~/ui/useRows'
 import { BulkBar } from './BulkBar'
 import type { Searched } from './find'
 import { nameOf, readOrders, unitsOf } from './orders'
+import type { OrdersSearch } from './query'
 
 /** Views that shops use every day, as the statuses of the address. */
 const VIEWS = {
@@ -62,7 +63,12 @@ export function Orders() {
   return (
     <>
       <PageHead title={texts.orders.title}>
-        <FreshOrders search={search} refresh={list.refetch} />
+        <FreshOrders
+          search={search}
+          isFirst={!list.showPrevious}
+          refresh={list.refetch}
+          showFirst={list.showFirst}
+        />
       </PageHead>
       <div className="card">
         <Views search={search} onChange={() => setSelected(new Set())} />
@@ -121,7 +127,13 @@ function NoOrders(props: { isFiltered: boolean; hasMore: boolean }) {
   )
 }
 
-function Row(props: { order: Order; active: boolean; selected: boolean; onToggle: (id: string) => void }) {
+/** Drawn again only if something of this order changes, since each key changes the list. */
+const Row = memo(function Row(props: {
+  order: Order
+  active: boolean
+  selected: boolean
+  onToggle: (id: string) => void
+}) {
   const { order, active, selected, onToggle } = props
   const texts = useTexts()
   const formats = useFormats()
@@ -156,7 +168,7 @@ function Row(props: { order: Order; active: boolean; selected: boolean; onToggle
       <td className="number end">{formats.money(order.total, order.currency)}</td>
     </OpenableRow>
   )
-}
+})
 
 function Views(props: { search: OrdersSearch; onChange: () => void }) {
   const texts = useTexts()
@@ -215,20 +227,26 @@ function Filters(props: { search: OrdersSearch }) {
 }
 
 /** A button that shows new orders, which do not move the rows by themselves. */
-function FreshOrders(props: { search: OrdersSearch; refresh: () => Promise<unknown> }) {
+/** Shows new orders, which are in the first part of the list. */
+function FreshOrders(props: {
+  search: OrdersSearch
+  isFirst: boolean
+  refresh: () => Promise<unknown>
+  showFirst: () => void
+}) {
   const texts = useTexts()
   const [fresh, setFresh] = useState(0)
-  const { refresh } = props
+  const { search, isFirst, refresh, showFirst } = props
   useEvents(
     useCallback(
       (events) => {
         const created = events.filter((it) => it.type === 'order.created').length
         const others = events.some((it) => it.type.startsWith('order.') && it.type !== 'order.created')
         // At the top of the page nothing moves that someone reads, so that the list is read at once.
-        if (scrollY < 80 && (created || others)) void refresh()
+        if (isFirst && scrollY < 80 && (created || others)) void refresh()
         else if (created) setFresh((before) => before + created)
       },
-      [refresh],
+      [refresh, isFirst],
     ),
   )
   if (!fresh) return null
@@ -238,8 +256,8 @@ function FreshOrders(props: { search: OrdersSearch; refresh: () => Promise<unkno
       className="button"
       onClick={() => {
         setFresh(0)
-        scrollTo({ top: 0 })
-        void refresh()
+        showFirst()
+        void queries.invalidateQueries({ queryKey: ['orders', search] })
       }}
     >
       {texts.orders.fresh(fresh)}

@@ -1,9 +1,8 @@
 import type { InfiniteData } from '@tanstack/react-query'
 import { api, body, newKey, type Order, type OrderStatus, type Page, writing } from '~/api/client'
 import { queries, reread } from '~/api/queries'
-import { given } from '~/api/query'
-import { type OrdersSearch, statusesOf } from '~/router'
 import { dayOf, keepMatches, type Searched } from './find'
+import { type OrdersSearch, orderQuery, statusesOf } from './query'
 
 export type Move = 'confirm' | 'ship' | 'deliver' | 'cancel' | 'return'
 
@@ -18,27 +17,13 @@ export const MOVES: Record<OrderStatus, Move[]> = {
   expired: [],
 }
 
-const PAGE = 50
-const MOST = 100
 const MOST_PAGES_OF_A_DAY = 10
 
 /** Reads a page of orders. With `q` it has only those that match; it may then be empty. */
 export async function readOrders(search: OrdersSearch, cursor?: string): Promise<Searched> {
-  const status = statusesOf(search)
-  const { q } = search
-  const day = q && dayOf(q)
-  const query = {
-    limit: q ? MOST : PAGE,
-    ...given({
-      cursor,
-      status: status.length ? status : undefined,
-      from: search.from ?? day,
-      to: search.to ?? day,
-      customer_id: search.customer,
-    }),
-  }
+  const query = orderQuery(search, cursor)
   const page = (await body(api.GET('/api/v1/orders', { params: { query } }))) as Page<Order>
-  return q ? keepMatches(page, q) : page
+  return search.q ? keepMatches(page, search.q) : page
 }
 
 /** The order with this number, found among those of its day, or null. */

@@ -10,6 +10,7 @@ import { useFormats, useTexts } from '~/texts'
 import { Card } from '~/ui/Card'
 import { Empty } from '~/ui/Empty'
 import { ListFrame } from '~/ui/ListFrame'
+import { LoadMore } from '~/ui/LoadMore'
 import { Skeleton } from '~/ui/Skeleton'
 import { StepChart } from '~/ui/StepChart'
 import { Table } from '~/ui/Table'
@@ -50,6 +51,15 @@ export function Ledger(props: { product: Product }) {
       <ListFrame
         list={list}
         empty={<Empty title={texts.product.ledgerEmpty} lead={texts.product.ledgerEmptyLead} />}
+        more={
+          // The plot has all movements that were read, so there are no parts.
+          <LoadMore
+            shown={movements.length}
+            hasMore={list.hasNextPage}
+            busy={list.isFetchingNextPage}
+            more={list.fetchNextPage}
+          />
+        }
       >
         {list.isPending ? (
           <div className="body tall">

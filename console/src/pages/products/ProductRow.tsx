@@ -1,4 +1,5 @@
 import { Link, useNavigate } from '@tanstack/react-router'
+import { memo } from 'react'
 import type { Product } from '~/api/client'
 import { amountOf } from '~/format/amount'
 import { useFormats, useTexts } from '~/texts'
@@ -7,8 +8,15 @@ import { LevelBadge, ProductBadge } from './ProductBadge'
 import type { ProductStatus } from './products'
 import { type Edit, type Field, useEdits } from './useEdits'
 
-/** A product of the list. It has its own body of the table, as questions about its edits have rows of their own. */
-export function ProductRow(props: { product: Product; active: boolean; lasts: number | null }) {
+/**
+ * A product of the list. It has its own body of the table, as questions about its edits have rows of their own. It is
+ * drawn again only if something of this product changes, since each key changes the list.
+ */
+export const ProductRow = memo(function ProductRow(props: {
+  product: Product
+  active: boolean
+  lasts: number | null
+}) {
   const { product, active, lasts } = props
   const texts = useTexts()
   const { money, count } = useFormats()
@@ -88,7 +96,7 @@ export function ProductRow(props: { product: Product; active: boolean; lasts: nu
       )}
     </tbody>
   )
-}
+})
 
 /** Two values for one field, of which the user chooses one. */
 function Conflict(props: {

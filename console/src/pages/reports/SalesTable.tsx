@@ -47,6 +47,7 @@ export function SalesTable(props: { report: Report; group: Schemas['SalesGroupin
         ))}
       </Table>
       <LoadMore
+        shown={shown}
         hasMore={shown < report.series.length}
         busy={false}
         more={() => setShown((it) => it + STEP)}
