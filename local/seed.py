@@ -18,7 +18,7 @@ from oms.orders import moves
 from oms.orders import service as orders
 from oms.orders.moves import MoveRequest
 from oms.orders.schemas import CancelRequest, CreateOrderRequest
-from oms.orders.scopes import Scope
+from oms.orders.visibility import Visibility
 
 LOW_STOCK_THRESHOLD = 5
 ADDRESSES = {
@@ -109,7 +109,8 @@ def _order(customer: User, manager: User, quantities: dict[str, int], shipping_c
         moves.confirm_order(order.id, MoveRequest(manager, EmptyRequest()))
     elif state == "cancelled":
         moves.cancel_order(
-            order.id, MoveRequest(customer, CancelRequest(reason="Ordered by mistake"), scope=Scope.of(customer))
+            order.id,
+            MoveRequest(customer, CancelRequest(reason="Ordered by mistake"), visibility=Visibility.of(customer)),
         )
     elif state == "expired":
         moves.expire_order(order.id, now=clock.now() + settings().hold + timedelta(seconds=1))

@@ -30,8 +30,8 @@ from oms.orders.schemas import (
     ReturnRequest,
     ShipRequest,
 )
-from oms.orders.scopes import Scope
 from oms.orders.views import View, quote_response
+from oms.orders.visibility import Visibility
 
 app = APIGatewayHttpResolver(**RESOLVER_OPTIONS)
 
@@ -44,7 +44,7 @@ def list_orders(query: Annotated[ListOrdersQuery, Query()]) -> Response[OrderPag
     """
     if current_caller().is_manager:
         audit_log.record_bulk_read(current_caller(), address=api.client_address(), target="orders")
-    page = service.list_orders(query, scope=_scope(), after=api.list_position(query.cursor))
+    page = service.list_orders(query, visibility=_visibility(), after=api.list_position(query.cursor))
     view = _view()
     view.load_customers(page.items)
     return api.listed(page, view.show, OrderPage)
@@ -83,7 +83,7 @@ def get_order(order_id: str) -> Response[ManagedOrderResponse | OrderResponse]:
 
     Customers get a 404 for another customer's order.
     """
-    order = service.get_order(order_id, scope=_scope())
+    order = service.get_order(order_id, visibility=_visibility())
     return api.ok(_view().show(order), version=order.version)
 
 
@@ -93,7 +93,7 @@ def get_order_history(order_id: str) -> Response[OrderHistory]:
 
     Lists each change of the status, oldest first.
     """
-    order = service.get_order(order_id, scope=_scope())
+    order = service.get_order(order_id, visibility=_visibility())
     return api.ok(OrderHistory(items=[HistoryEntryResponse.of(entry) for entry in order.history]))
 
 
@@ -147,8 +147,8 @@ def return_order(order_id: str, request: ReturnRequest) -> Response[ManagedOrder
     return _moved(moves.return_order, order_id, request)
 
 
-def _scope() -> Scope:
-    return Scope.of(current_caller())
+def _visibility() -> Visibility:
+    return Visibility.of(current_caller())
 
 
 def _view() -> View:
@@ -164,7 +164,7 @@ def _moved[Body: Request](
     request = MoveRequest(
         current_caller(),
         body,
-        scope=_scope(),
+        visibility=_visibility(),
         key=api.idempotency_key(),
         expected_version=api.expected_version(),
         view=view,

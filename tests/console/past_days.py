@@ -24,7 +24,7 @@ from oms.orders import moves
 from oms.orders import service as orders
 from oms.orders.moves import MoveRequest
 from oms.orders.schemas import CancelRequest, CreateOrderRequest, ShipRequest
-from oms.orders.scopes import Scope
+from oms.orders.visibility import Visibility
 
 DAYS = 60
 # Orders of a day at first, and how many more they are at the end.
@@ -111,7 +111,7 @@ class Shop:
 
     def _cancel(self, order_id: str) -> None:
         request = CancelRequest(reason="Ordered by mistake")
-        moves.cancel_order(order_id, MoveRequest(self.manager, request, scope=Scope.of(self.manager)))
+        moves.cancel_order(order_id, MoveRequest(self.manager, request, visibility=Visibility.of(self.manager)))
 
     def _confirm(self, order_id: str) -> None:
         moves.confirm_order(order_id, MoveRequest(self.manager, EmptyRequest()))

@@ -16,8 +16,8 @@ from oms.orders import moves, service
 from oms.orders.models import Order
 from oms.orders.moves import MoveRequest
 from oms.orders.schemas import CancelRequest, CreateOrderRequest, ReturnRequest, ShipRequest
-from oms.orders.scopes import Scope
 from oms.orders.states import OrderStatus
+from oms.orders.visibility import Visibility
 from tests.support.aws_calls import Call, Plan, intercepted
 from tests.support.faults import reason_at, refuse
 from tests.support.invocation import Person, invoke
@@ -117,7 +117,7 @@ def test_f08_the_same_move_with_the_same_key_between_read_and_write_is_one(shop:
     order_id = shop.buy({bought: 2}).json["id"]
 
     def cancel_with_key() -> IdempotentResult[Order]:
-        asked = MoveRequest(shop.customer, CancelRequest(), scope=Scope.of(shop.customer), key="k")
+        asked = MoveRequest(shop.customer, CancelRequest(), visibility=Visibility.of(shop.customer), key="k")
         return moves.cancel_order(order_id, asked)
 
     with intercepted(just_before_the_write(cancel_with_key)):

@@ -26,7 +26,7 @@ GUARDS = (
         "A14",
         "an order of another customer is not shown",
         f"{LIBRARY}/orders/service.py",
-        "    if order is None or not scope.includes(order):\n",
+        "    if order is None or not visibility.includes(order):\n",
         "    if order is None:\n",
         "tests/security/test_roles.py::test_a14_a_route_lets_in_whom_the_contract_says_and_a_refusal_writes_nothing",
     ),

@@ -24,7 +24,6 @@ from oms.core.versions import ANY_VERSION, ExpectedVersion
 from oms.inventory.models import StockItem
 from oms.orders.models import HistoryEntry, Order, Shipment, open_shard, shard_number
 from oms.orders.schemas import CancelRequest, ReturnRequest, ShipRequest
-from oms.orders.scopes import ALL_ORDERS, Scope
 from oms.orders.service import get_order
 from oms.orders.states import (
     CANCEL,
@@ -40,15 +39,16 @@ from oms.orders.states import (
 )
 from oms.orders.transitions import RequestOrigin, cause_of, stock_actions
 from oms.orders.views import View
+from oms.orders.visibility import ALL_ORDERS, Visibility
 
 
 @dataclass(frozen=True)
 class MoveRequest[Body: Request]:
-    """A request to move an order in `scope`. The caller shows the moved order in `view`."""
+    """A request to move an order that `visibility` includes. The caller shows the moved order in `view`."""
 
     actor: Actor
     body: Body
-    scope: Scope = ALL_ORDERS
+    visibility: Visibility = ALL_ORDERS
     key: str | None = None
     expected_version: ExpectedVersion = ANY_VERSION
     view: View | None = None
@@ -157,7 +157,7 @@ def _try_to_move(planned: PlannedMove, order: Order) -> IdempotentResult[Order]:
 
 
 def _read(planned: PlannedMove) -> Order:
-    return get_order(planned.order_id, scope=planned.request.scope)
+    return get_order(planned.order_id, visibility=planned.request.visibility)
 
 
 def _find_previous(planned: PlannedMove, order: Order) -> IdempotentResult[Order] | None:

@@ -24,10 +24,10 @@ from oms.orders.offers import Offer, OfferCache
 from oms.orders.pricing import PricedOrder, Quote, implied_by_settings, merge, price
 from oms.orders.rejections import rejection
 from oms.orders.schemas import CreateOrderRequest, ListOrdersQuery
-from oms.orders.scopes import Scope
 from oms.orders.states import OPEN, OrderStatus, stock_effect
 from oms.orders.transitions import RequestOrigin, cause_of, stock_actions
 from oms.orders.views import VIEW_ATTRIBUTES, quote_response
+from oms.orders.visibility import Visibility
 
 OFFERS = OfferCache()
 
@@ -35,21 +35,21 @@ OFFERS = OfferCache()
 # ---- reading --------------------------------------------------------------------------------------------------------
 
 
-def get_order(order_id: str, *, scope: Scope) -> Order:
+def get_order(order_id: str, *, visibility: Visibility) -> Order:
     """Returns an order.
 
-    Raises NotFoundError, also outside the scope, so that the caller does not learn that it exists.
+    Raises NotFoundError, also for an order that the caller may not see, so that its existence stays unknown.
     """
     order = get_item(Order, order_id)
-    if order is None or not scope.includes(order):
+    if order is None or not visibility.includes(order):
         raise NotFoundError("Order not found.")
     return order
 
 
-def list_orders(query: ListOrdersQuery, *, scope: Scope, after: str | None) -> Page[Order]:
-    """Returns a page of the scope's orders, newest first: one Query for each partition, and one BatchGet."""
+def list_orders(query: ListOrdersQuery, *, visibility: Visibility, after: str | None) -> Page[Order]:
+    """Returns a page of the visible orders, newest first: one Query for each partition, and one BatchGet."""
     statuses = {OrderStatus(status) for status in query.status or ()}
-    customer = scope.customer_id or query.customer_id
+    customer = visibility.customer_id or query.customer_id
     shards = range(settings().order_shards)
     part = KeyRange(query.limit, descending=True, low=query.from_ or LOWEST, high=query.to or HIGHEST, after=after)
 
