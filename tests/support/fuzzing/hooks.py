@@ -26,6 +26,7 @@ RULES = {
     "is not supported by an export of": "each report has filters of its own",
     "can be used only with group_by=product|is required if cursor": "one of the series has pages",
     "is required, unless the cookie has it": "the token may be in a cookie",
+    "must have either adjustment or on_hand|must have if_version only": "with `oneOf`, clients have a type for each",
     # A value depends on the stored state.
     "is not a cursor of this list": "the system seals cursors",
     "is not the address of an active manager or admin": "which users there are",
