@@ -9,7 +9,7 @@ from oms.inventory.models import Adjustment
 from tests.support.aws_calls import Call, intercepted
 from tests.support.database import table
 from tests.support.event_bus import published
-from tests.support.faults import timed_out
+from tests.support.faults import failing, timed_out
 from tests.support.gateway import assert_problem, call, places
 from tests.support.invocation import Answer, Person
 from tests.support.ledger_shop import LedgerShop
@@ -296,6 +296,35 @@ def test_a_busy_product_fails_alone(ledger_shop: LedgerShop, no_sleep: list[floa
         ("changed", False, 3),
         ("changed", True, 3),
     ]
+
+
+@pytest.mark.parametrize("reads", [1, 2])
+def test_rows_that_were_made_have_outcomes_although_their_stock_cannot_be_read(
+    ledger_shop: LedgerShop, no_sleep: list[float], reads: int
+) -> None:
+    """After the writes, the shards 0 cannot be read, or the other shards."""
+    plain, spread = ledger_shop.create(20), ledger_shop.create(20)
+    ledger_shop.shop.reshard(spread, 3)
+    written = seen = 0
+
+    def refuse_reads(sent: Call) -> Any:
+        nonlocal written, seen
+        if sent.operation == "BatchGetItem" and written == 2:
+            seen += 1
+            if seen >= reads:
+                raise failing("ThrottlingException")(sent)
+        answer = sent.send()
+        written += sent.operation == "TransactWriteItems"
+        return answer
+
+    with intercepted(refuse_reads):
+        outcomes = change(ledger_shop, *({"product_id": it, "adjustment": -3} for it in (plain, spread)))
+
+    assert seen >= reads
+    assert [(it["status"], it["code"], it["adjustment"]) for it in outcomes] == [("changed", None, -3)] * 2
+    figures = ("on_hand", "available", "reserved", "stock_version")
+    assert {outcomes[1][name] for name in figures} == {None}
+    assert [sum(shard.available for shard in shards_of(it)) for it in (plain, spread)] == [17, 17]
 
 
 def test_a_count_is_stored_with_its_reason(ledger_shop: LedgerShop, manager: Person) -> None:

@@ -1,11 +1,11 @@
 """Adjusts and counts the stock of many products in one request, each on its own."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from oms.core.actors import Actor
 from oms.core.dynamodb import Key, batch_get, in_parallel
-from oms.core.errors import OmsError
+from oms.core.errors import OmsError, UnavailableError
 from oms.core.idempotency import IdempotentResult, run_idempotent
 from oms.inventory import adjustments, counts, shards
 from oms.inventory.adjustments import NewAdjustment, StockChange
@@ -31,6 +31,8 @@ def change_stocks(rows: Sequence[StockRow], *, actor: Actor, key: str | None) ->
 
     A failed row has no effect on the others. With a key, each row is made once: its own key consists of that and the
     product. So a request that ended anywhere can be sent again.
+
+    Raises UnavailableError, before the first row.
     """
     known = batch_get(StockItem, [StockItem.key(row.product_id) for row in rows])
 
@@ -41,9 +43,21 @@ def change_stocks(rows: Sequence[StockRow], *, actor: Actor, key: str | None) ->
             return RowResult(row, error=error)
 
     results = in_parallel(run, rows)
-    others = batch_get(StockItem, [StockItem.key(it.row.product_id) for it in results if it.stock is None])
-    shards.add_up(others.values())
+    others = _read_stocks(it.row.product_id for it in results if it.stock is None)
     return [_outcome(it, it.stock or others.get(StockItem.key(it.row.product_id))) for it in results]
+
+
+def _read_stocks(product_ids: Iterable[str]) -> Mapping[Key, StockItem]:
+    """Returns the stocks after the rows, or none if they cannot be read.
+
+    Rows may have been made, so an error would make a client without a key send them again.
+    """
+    try:
+        stocks = batch_get(StockItem, [StockItem.key(product_id) for product_id in product_ids])
+        shards.add_up(stocks.values())
+    except UnavailableError:
+        return {}
+    return stocks
 
 
 def _run_row(

@@ -151,11 +151,13 @@ class StockOutcome(Response):
         description="The number of units that the row added; null if the row failed.", examples=[-2]
     )
     on_hand: int | None = Field(
-        description="`available` + `reserved`. This and the next three are null for an unknown product.", examples=[40]
+        description="`available` + `reserved`. This and the next three are null for an unknown product, and if the stock "
+        "could not be read after the rows were processed: read the product.",
+        examples=[40],
     )
-    available: int | None = Field(description="Units that can be ordered now.", examples=[38])
-    reserved: int | None = Field(description="Units in orders that are not shipped yet.", examples=[2])
-    stock_version: int | None = Field(description="The version of the stock.", examples=[8])
+    available: int | None = Field(description="Units that can be ordered now, or null.", examples=[38])
+    reserved: int | None = Field(description="Units in orders that are not shipped yet, or null.", examples=[2])
+    stock_version: int | None = Field(description="The version of the stock, or null.", examples=[8])
 
 
 class StockOutcomes(Response):
