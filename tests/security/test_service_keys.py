@@ -224,6 +224,22 @@ def test_the_actor_of_changes_is_the_key(customer: Person, manager: Person) -> N
     assert (key.id, "service") in {(it["last"]["M"]["actor"]["S"], it["last"]["M"]["actor_role"]["S"]) for it in stock}
 
 
+def test_a34_a_key_sees_the_customer_of_an_order_only_with_the_scope_to_read_orders(
+    customer: Person, manager: Person
+) -> None:
+    shop = Shop(customer, manager)
+    product = shop.product(5)
+
+    def confirmed_by(*scopes: str) -> dict[str, object]:
+        order = shop.buy({product: 1}).json["id"]
+        answer = call("POST", f"{ORDERS}/{order}/confirm", token=a_key(*scopes).text)
+        assert answer.status == 200
+        return dict(answer.json)
+
+    assert "customer" not in confirmed_by("orders:manage")
+    assert confirmed_by("orders:manage", "orders:read")["customer"]
+
+
 def test_a34_a_denial_is_audited_with_the_key() -> None:
     key = a_key("catalogue:read")
 

@@ -270,7 +270,7 @@ class CustomerResponse(Response):
 
 
 class ManagedOrderResponse(OrderResponse):
-    """An order as managers and admins see it."""
+    """An order as managers, admins and service keys with the scope `orders:read` see it."""
 
     customer: CustomerResponse | None = Field(
         description="The user who placed the order; null if the account no longer exists."
@@ -281,7 +281,7 @@ class OrderPage(Response):
     """A page of orders, newest first."""
 
     items: list[ManagedOrderResponse | OrderResponse] = Field(
-        description="The orders of this page. Managers and admins see the customer too."
+        description="The orders of this page. Managers, admins and service keys see the customer too."
     )
     next_cursor: NextCursor
 

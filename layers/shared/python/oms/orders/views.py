@@ -33,7 +33,7 @@ VIEW_ATTRIBUTES = frozenset(
 
 
 class View:
-    """A caller's view of orders. `managed`: it shows the customers, for managers, admins and service keys.
+    """A caller's view of orders. `managed`: it shows the customers, for managers, admins and keys with orders:read.
 
     Each customer is read once, and the signed-in `user`, who is None for a service key, not at all.
     """
@@ -51,7 +51,7 @@ class View:
             self._customers |= {customer_id: found.get(key) for customer_id, key in keys.items()}
 
     def show(self, order: Order) -> Shown[OrderResponse]:
-        """Returns an order as the user sees it; for managers and admins with the fields of ManagedOrderResponse."""
+        """Returns an order as the caller sees it, with the fields of ManagedOrderResponse if `managed`."""
         shown = _seen_by_all(order)
         if self._managed:
             self.load_customers([order])
