@@ -151,8 +151,8 @@ class StockOutcome(Response):
         description="The number of units that the row added; null if the row failed.", examples=[-2]
     )
     on_hand: int | None = Field(
-        description="`available` + `reserved`. This and the next three are null for an unknown product, and if the stock "
-        "could not be read after the rows were processed: read the product.",
+        description="`available` + `reserved`. This and the next three are null for an unknown product, and if the "
+        "stock could not be read after the rows were processed: read the product.",
         examples=[40],
     )
     available: int | None = Field(description="Units that can be ordered now, or null.", examples=[38])
