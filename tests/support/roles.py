@@ -90,7 +90,7 @@ def of_service_key(_: AccessScenario) -> Mapping[str, str]:
 
 
 def of_webhook(_: AccessScenario) -> Mapping[str, str]:
-    subscription = subscribe()
+    subscription = subscribe("order.*")  # a key may not change one to events of users
     return {"webhook_id": subscription.id, "delivery_id": a_delivery(subscription).id}
 
 
@@ -174,9 +174,10 @@ RULES: dict[str, Rule] = {
     "update_product": Rule("M", path=of_product, body=lambda _: {"price": 6}),
     "set_shards": Rule("M", path=of_product, body=lambda _: {"shards": 2}),
     "adjust_stock": Rule("M", path=of_product, body=lambda _: {"adjustment": 1, "reason": "found"}),
-    "count_stock": Rule("M", path=of_product, body=lambda _: {"on_hand": 9, "reason": "counted"}),
+    "count_stock": Rule("M", path=of_product, body=lambda _: {"on_hand": 2000, "reason": "counted"}),
     "change_stocks": Rule(
-        "M", body=lambda scenario: {"items": [{"product_id": scenario.product_id, "on_hand": 9, "reason": "counted"}]}
+        "M",
+        body=lambda scenario: {"items": [{"product_id": scenario.product_id, "on_hand": 2000, "reason": "counted"}]},
     ),
     "list_movements": Rule("M", path=of_product),
     "list_categories": Rule("C"),
