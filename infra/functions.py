@@ -216,11 +216,10 @@ class Functions(Construct):
             grant(table, self.notifier, "GetItem")
 
         grant(data.audit, self.admin, "Query", "BatchGetItem")
-        for function in (self.auth, self.passwords):
-            grant_append(data.audit, function, ["PutItem"])
-        # These functions have routes with a required role, so they count denials.
-        for function in (self.inventory, self.orders, self.admin, self.webhooks, self.reports):
-            grant_append(data.audit, function, ["PutItem", "UpdateItem"])
+        # All functions with routes that have an access rule count its denials.
+        for function in self.serving.values():
+            if function is not self.docs:
+                grant_append(data.audit, function, ["PutItem", "UpdateItem"])
 
     def _grant_keys(self, keys: Keys) -> None:
         # These functions sign access tokens.

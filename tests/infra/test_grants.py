@@ -32,7 +32,7 @@ WHO = {"dynamodb:BatchGetItem", "dynamodb:UpdateItem"}
 ALLOWED = {
     "Auth": {
         "DataIdentity": {"dynamodb:BatchGetItem", "dynamodb:Query", "dynamodb:UpdateItem"},
-        "DataAudit": {"dynamodb:PutItem"},
+        "DataAudit": APPEND,
         "KeysSigningKeys": SECRET,
         "KeysOrigin": SECRET,
         "KeysAddressKeys": SECRET,
@@ -40,7 +40,7 @@ ALLOWED = {
     },
     "Passwords": {
         "DataIdentity": {"dynamodb:BatchGetItem", "dynamodb:GetItem"} | WRITE,
-        "DataAudit": {"dynamodb:PutItem"},
+        "DataAudit": APPEND,
         "KeysSigningKeys": SECRET,
         "KeysPepper": SECRET,
         "KeysOrigin": SECRET,
