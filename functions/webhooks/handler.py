@@ -84,7 +84,7 @@ def get_webhook(webhook_id: str) -> Response[WebhookResponse]:
 def update_webhook(webhook_id: str, request: UpdateWebhookRequest) -> Response[WebhookResponse]:
     """Change a webhook.
 
-    Omitted fields are unchanged.
+    Omitted fields are unchanged. A service key may not change a webhook for events of users, unless it created it.
     """
     subscription = service.update(webhook_id, request, by=_by(), expected_version=api.expected_version())
     (response,) = _responses([subscription])

@@ -13,12 +13,18 @@ from oms.core.dynamodb import client
 from oms.core.settings import settings
 from oms.http import api
 from oms.service_keys.tokens import KeyToken
-from tests.support.accounts import Clock
+from oms.webhooks import service
+from oms.webhooks.matcher import SubscriptionMatcher
+from tests.support.accounts import Clock, audit_entries
 from tests.support.aws_calls import intercepted
+from tests.support.fixtures import names
 from tests.support.gateway import assert_problem, call
 from tests.support.invocation import Answer, Person
 from tests.support.service_keys import a_key, change, delete, rotate, stored
 from tests.support.shop import Shop
+from tests.support.webhooks import subscribe
+
+__all__ = ["names"]
 
 ORDERS = "/api/v1/orders"
 PRODUCTS = "/api/v1/inventory/products"
@@ -311,3 +317,53 @@ def test_a_copy_differs_only_in_its_place() -> None:
 
     assert len(made) == 5
     assert all(it == made[0] for it in made)
+
+
+# ---- what no scope allows -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("GET", "/api/v1/auth/me", None),
+        ("PUT", "/api/v1/auth/password", {"current_password": "x", "new_password": "three quiet lighthouses"}),
+    ],
+)
+def test_a34_a_persons_account_refuses_keys_and_the_refusal_is_audited(method: str, path: str, body: object) -> None:
+    key = a_key()
+
+    assert_problem(call(method, path, body, token=key.text), 403, "forbidden")
+
+    (denial,) = (it for it in audit_entries() if it.action == "access.denied")
+    assert (denial.actor_role, denial.target) == ("service", f"{method} {path}")
+
+
+@pytest.mark.parametrize(
+    ("events", "change"),
+    [
+        (["user.*"], {"url": "https://new.example/"}),
+        (["*"], {"description": "mine"}),
+        (["order.*"], {"events": ["order.*", "user.locked"]}),
+    ],
+)
+@pytest.mark.usefixtures("names")
+def test_a34_a_key_does_not_decide_where_events_of_users_are_sent(
+    admin: Person, events: list[str], change: dict[str, object]
+) -> None:
+    key, webhook = a_key("webhooks:manage"), subscribe(*events, created_by=admin.id)
+    path = f"/api/v1/webhooks/{webhook.id}"
+
+    assert_problem(call("PATCH", path, change, token=key.text), 403, "forbidden")
+    is_of_users = events != ["order.*"]
+    assert call("POST", f"{path}/rotate-secret", {}, token=key.text).status == (403 if is_of_users else 200)
+    assert call("PATCH", path, change, token=admin.token).status == 200
+
+
+def test_a34_a_key_changes_its_own_webhook_which_gets_no_events_of_users() -> None:
+    key = a_key("webhooks:manage")
+    webhook = subscribe("*", created_by=key.id)
+
+    answer = call("PATCH", f"/api/v1/webhooks/{webhook.id}", {"events": ["user.*", "order.*"]}, token=key.text)
+
+    assert answer.status == 200
+    assert SubscriptionMatcher([service.get(webhook.id)]).of("user.locked") == []

@@ -110,4 +110,12 @@ GUARDS = (
         "",
         f"{_LIMITS}::test_a34_a_key_over_its_limit_gets_the_time_to_retry",
     ),
+    Guard(
+        "A34",
+        "a service key does not decide where events of users are sent",
+        f"{LIBRARY}/webhooks/service.py",
+        '    if actor.role != "service" or subscription.created_by == actor.id:\n',
+        "    if True:\n",
+        "tests/security/test_service_keys.py::test_a34_a_key_does_not_decide_where_events_of_users_are_sent",
+    ),
 )

@@ -1,6 +1,6 @@
 """Webhook subscriptions: admins create, change and delete them, and rotate their secrets."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -12,13 +12,14 @@ from oms.audit.models import AuditEntry
 from oms.core import clock
 from oms.core.actors import Actor
 from oms.core.dynamodb import get_item
-from oms.core.errors import NotFoundError, TooManyWebhooksError, WebhookUrlForbiddenError
+from oms.core.errors import ForbiddenError, NotFoundError, TooManyWebhooksError, WebhookUrlForbiddenError
 from oms.core.pages import KeyRange, Page, table_page
 from oms.core.retries import ConcurrentUpdateError, retrying
 from oms.core.settings import settings
 from oms.core.transactions import TransactionError, transaction
 from oms.core.versions import ExpectedVersion
-from oms.events.types import check_patterns
+from oms.events.patterns import matches
+from oms.events.types import EVENT_TYPES, check_patterns
 from oms.webhooks import secret_encryption, signature, targets
 from oms.webhooks.deadline import Deadline
 from oms.webhooks.models import Subscription, SubscriptionCount
@@ -208,6 +209,17 @@ def _checked_events(patterns: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(patterns))
 
 
+def _check_key(subscription: Subscription, patterns: Iterable[str], actor: Actor) -> None:
+    """Raises ForbiddenError if a service key would decide where events of users are sent.
+
+    A webhook that the key itself created never gets them.
+    """
+    if actor.role != "service" or subscription.created_by == actor.id:
+        return
+    if any(it.for_admins and matches(map(str, patterns), it.name) for it in EVENT_TYPES.values()):
+        raise ForbiddenError("A service key may not change a webhook for events of users. Sign in as an admin.")
+
+
 def _checked_target(url: str) -> Target:
     """Returns the target of a URL. Raises WebhookUrlForbiddenError if webhooks must not use it now.
 
@@ -255,13 +267,15 @@ def _edit(
     NotFoundError, StaleVersionError, UnavailableError.
     """
     seen = get(subscription_id)
+    _check_key(seen, seen.events, by.actor)
     expected_version.check(seen.version)
     stamp = {"updated_at": clock.timestamp(clock.now()), "updated_by": by.actor.id, "updated_by_role": by.actor.role}
 
     def write() -> Subscription:
         nonlocal seen
-        expected_version.check(seen.version)
         changed = changes(seen)
+        _check_key(seen, changed.get("events", seen.events), by.actor)
+        expected_version.check(seen.version)
         if not changed:
             return seen
         changed |= {"version": seen.version + 1, **stamp}
