@@ -9,6 +9,7 @@ import './ui/tokens.css'
 import './ui/base.css'
 import './ui/components.css'
 import './shell/shell.css'
+import { searchOf } from './api/query'
 import { loadPage } from './pages/load'
 import { firstPage } from './pages/orders/query'
 import { readAhead, start } from './session/session'
@@ -21,7 +22,7 @@ async function main(): Promise<void> {
   document.documentElement.lang = language
   void start()
   const { pathname, search } = location
-  if (pathname === '/orders') readAhead(firstPage(Object.fromEntries(new URLSearchParams(search))))
+  if (pathname === '/orders') readAhead(firstPage(searchOf(search)))
   // A page that cannot be loaded is loaded again when it is shown, which then says so.
   loadPage(pathname).catch(() => {})
   const [texts, { draw }] = await Promise.all([loadTexts(language), import('./draw')])

@@ -2,6 +2,7 @@
 
 import { createRootRoute, createRoute, createRouter, lazyRouteComponent } from '@tanstack/react-router'
 import { Problem } from './api/problem'
+import { searchOf } from './api/query'
 import { LOAD } from './pages/load'
 import type { OrdersSearch } from './pages/orders/query'
 import { Shell } from './shell/Shell'
@@ -139,8 +140,7 @@ export const router = createRouter({
   routeTree: root.addChildren(routes),
   defaultPreload: 'intent',
   scrollRestoration: true,
-  // Plain parameters, which people can read and write: ?status=pending,confirmed
-  parseSearch: (search) => Object.fromEntries(new URLSearchParams(search)),
+  parseSearch: searchOf,
   stringifySearch: (search) => {
     const values = Object.entries(search).filter(([, value]) => value !== undefined && value !== '')
     const found = new URLSearchParams(values.map(([name, value]) => [name, String(value)])).toString()

@@ -1,8 +1,10 @@
 /** Lists of the API, page after page by cursor. */
 
 import { useInfiniteQuery } from '@tanstack/react-query'
-import { useMemo, useState } from 'react'
+import { useEffect, useMemo, useState } from 'react'
 import type { Page } from './client'
+import { FIRST, type Part, shownPart, showPart } from './parts'
+import { isCursorRefused } from './problem'
 
 // The API ends a page after a fixed amount of work, so pages in the middle of a list can be empty.
 const MOST_EMPTY_PAGES = 10
@@ -10,12 +12,6 @@ const MOST_EMPTY_PAGES = 10
 export const MOST_POLLED_PAGES = 2
 // With 500 rows, a change of a filter takes longer than 100 ms.
 const MOST_PAGES = 4
-
-/** Where a part of a list begins, and the part before it. */
-type Part = { cursor: string | undefined; before: Part | null }
-const FIRST: Part = { cursor: undefined, before: null }
-// The part that is shown of a list, by the key of the list: the user comes back to it from one of its items.
-const shownParts = new Map<string, Part>()
 
 /** Reads the next page that is not empty, or the last one. */
 export async function nextFilledPage<Item>(
@@ -49,10 +45,9 @@ export function useList<Item>(
   const { poll, ...others } = options
   const name = JSON.stringify(key)
   const [, draw] = useState(0)
-  const part = shownParts.get(name) ?? FIRST
+  const part = shownPart(name)
   const show = (next: Part) => {
-    if (next.before) shownParts.set(name, next)
-    else shownParts.delete(name)
+    showPart(name, next)
     draw((it) => it + 1)
     scrollTo({ top: 0 })
   }
@@ -71,6 +66,11 @@ export function useList<Item>(
     },
     ...others,
   })
+  const isRefused = part.cursor !== undefined && isCursorRefused(list.error)
+  // biome-ignore lint/correctness/useExhaustiveDependencies: `show` is another function each time, and does the same
+  useEffect(() => {
+    if (isRefused) show(FIRST)
+  }, [isRefused])
   const items = useMemo(() => list.data?.pages.flatMap((page) => page.items) ?? [], [list.data])
   const pages = list.data?.pages ?? []
   const next = pages.length >= MOST_PAGES ? pages.at(-1)?.next_cursor : null

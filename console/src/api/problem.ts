@@ -50,6 +50,11 @@ export function isStale(error: unknown): boolean {
   return error instanceof Problem && error.status === 412
 }
 
+/** Whether a page of a list was refused because of its cursor, such as one of another user. */
+export function isCursorRefused(error: unknown): boolean {
+  return error instanceof Problem && error.status === 422 && '?cursor' in error.fieldErrors
+}
+
 /** Whether there is nothing at the address, or no longer. */
 export function isGone(error: unknown): boolean {
   return error instanceof Problem && (error.status === 404 || error.status === 410)

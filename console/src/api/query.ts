@@ -1,5 +1,10 @@
 type Given<Value> = Exclude<Value, undefined | null | ''>
 
+/** The parameters of an address, which are plain so that people can read and write them: ?status=pending,confirmed */
+export function searchOf(address: string): Record<string, string> {
+  return Object.fromEntries(new URLSearchParams(address))
+}
+
 /** Returns the parameters that have a value. */
 export function given<Values extends object>(
   values: Values,

@@ -24,6 +24,8 @@ export type Session =
 const AUTH = '/api/v1/auth'
 // Says that this browser may have the cookie, which no script can see. Without it, no request asks for a session.
 const STORED = 'oms.session'
+// Later the stored orders can differ from the response that was read ahead.
+const AHEAD_MS = 10_000
 // A token is replaced this long before its end, since clocks differ.
 const MARGIN_MS = 60_000
 
@@ -32,15 +34,15 @@ let accessToken: string | null = null
 let goodUntil = 0
 let refreshing: Promise<boolean> | null = null
 const waiting: (() => void)[] = []
-// Responses of reads that began before the script of their page was loaded, by URL. Each is used once.
-const ahead = new Map<string, Promise<Response | null>>()
+// The response of a read that began before the script of its page was loaded. It is used once, and soon.
+let ahead: { url: string; response: Promise<Response | null> } | null = null
 const listeners = new Set<() => void>()
 const otherTabs = typeof BroadcastChannel === 'undefined' ? null : new BroadcastChannel('session')
 
 function become(next: Session): void {
   session = next
   // The next user may be one who may see less.
-  if (next.status !== 'signed-in') ahead.clear()
+  if (next.status !== 'signed-in') ahead = null
   for (const listener of listeners) listener()
 }
 
@@ -181,16 +183,24 @@ export function readAhead(path: string): void {
   const response = refresh()
     .then((isGood) => (isGood ? sendSigned(request) : null))
     .then((it) => (it?.ok ? it : null))
-  ahead.set(
-    request.url,
-    response.catch(() => null),
-  )
+    .catch(() => null)
+  const read = { url: request.url, response }
+  ahead = read
+  setTimeout(() => {
+    if (ahead === read) ahead = null
+  }, AHEAD_MS)
 }
 
-function takeAhead(request: Request): Promise<Response | null> | undefined {
-  const response = ahead.get(request.url)
-  ahead.delete(request.url)
-  return request.method === 'GET' ? response : undefined
+/** Returns the response that was read ahead for this request. After a write, or another read of the list, it is old. */
+function takeAhead(request: Request): Promise<Response | null> | null {
+  const read = ahead
+  if (!read || (request.method === 'GET' && pathOf(request.url) !== pathOf(read.url))) return null
+  ahead = null
+  return request.method === 'GET' && request.url === read.url ? read.response : null
+}
+
+function pathOf(url: string): string {
+  return new URL(url).pathname
 }
 
 /**

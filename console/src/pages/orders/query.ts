@@ -25,17 +25,17 @@ export function orderQuery(search: OrdersSearch, cursor?: string) {
     ...given({
       cursor,
       status: status.length ? status : undefined,
-      from: search.from ?? day,
-      to: search.to ?? day,
+      from: search.from || day,
+      to: search.to || day,
       customer_id: search.customer,
     }),
   }
 }
 
-/** The path of the first page, as the API's client writes it. */
+/** The path of the first page, as the API's client writes it, which does not encode as URLSearchParams does. */
 export function firstPage(search: OrdersSearch): string {
   const values = Object.entries(orderQuery(search)).flatMap(([name, value]) =>
-    [value].flat().map((it) => [name, String(it)]),
+    [value].flat().map((it) => `${name}=${encodeURIComponent(String(it))}`),
   )
-  return `/api/v1/orders?${new URLSearchParams(values)}`
+  return `/api/v1/orders?${values.join('&')}`
 }
