@@ -60,7 +60,13 @@ export const de: Texts = {
     by: (name: string) => `durch ${name}`,
     copied: 'Kopiert',
     copy: 'Kopieren',
-    roles: { customer: 'Kunde', manager: 'Manager', admin: 'Administrator', system: 'das System' },
+    roles: {
+      customer: 'Kunde',
+      manager: 'Manager',
+      admin: 'Administrator',
+      system: 'das System',
+      service: 'Dienstschlüssel',
+    },
     filters: 'Filter',
     reset: 'Filter zurücksetzen',
     search: 'Suchen',
@@ -590,7 +596,7 @@ export const de: Texts = {
     created: 'Angelegt',
     creator: 'Konto, das ihn angelegt hat',
     creatorGone:
-      'Das Konto, das ihn angelegt hat, hat keine aktive Administratorrolle mehr: bitte prüfen, welches System die Ereignisse bekommt.',
+      'Ein Dienstschlüssel hat ihn angelegt, oder ein Konto, das keine aktive Administratorrolle mehr hat: bitte prüfen, welches System die Ereignisse bekommt.',
     changed: 'Zuletzt geändert',
     disabled: {
       failing: 'Abgeschaltet, weil fünf Tage lang jede Zustellung scheiterte.',

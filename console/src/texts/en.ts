@@ -57,7 +57,13 @@ export const en = {
     by: (name: string) => `by ${name}`,
     copied: 'Copied',
     copy: 'Copy',
-    roles: { customer: 'customer', manager: 'manager', admin: 'admin', system: 'the system' },
+    roles: {
+      customer: 'customer',
+      manager: 'manager',
+      admin: 'admin',
+      system: 'the system',
+      service: 'a service key',
+    },
     filters: 'Filters',
     reset: 'Reset filters',
     search: 'Search',
@@ -565,7 +571,8 @@ export const en = {
     redacted: 'Path and query may be a secret, so that only administrators see them.',
     created: 'Created',
     creator: 'The account of its creator',
-    creatorGone: 'Its creator is no longer an active administrator: check which system gets the events.',
+    creatorGone:
+      'Its creator is a service key, or no longer an active administrator: check which system gets the events.',
     changed: 'Last changed',
     disabled: {
       failing: 'Disabled, because every delivery of five days failed.',

@@ -14,6 +14,7 @@ import { LoadMore } from '~/ui/LoadMore'
 import { Skeleton } from '~/ui/Skeleton'
 import { StepChart } from '~/ui/StepChart'
 import { Table } from '~/ui/Table'
+import { UserLink } from '../users/UserLink'
 import { changeOf, isBehind, stepsOf } from './ledger'
 import { type Movement, readMovements } from './products'
 
@@ -182,17 +183,12 @@ function Units(props: { name: string; change: number; after: number; end?: boole
   )
 }
 
-/** Who changed the stock. The API names users by their ids; admins can read them, and an order names its own. */
+/** The actor of a movement, of which the API has the id. An order names its own. */
 function Actor(props: { id: string; isShown: boolean }) {
   const texts = useTexts()
   const user = currentUser()
   if (props.id === 'system') return texts.common.roles.system
   if (props.id === user?.id) return texts.product.you
   if (!props.isShown) return null
-  if (user?.role !== 'admin') return <span className="mono small">{props.id}</span>
-  return (
-    <Link to="/users/$id" params={{ id: props.id }} className="mono small">
-      {props.id}
-    </Link>
-  )
+  return <UserLink id={props.id} />
 }

@@ -1,12 +1,13 @@
 import '~/ui/detail.css'
 import { useQuery } from '@tanstack/react-query'
-import { Link, useParams } from '@tanstack/react-router'
+import { useParams } from '@tanstack/react-router'
 import { isAdmin } from '~/session/session'
 import { useFormats, useTexts } from '~/texts'
 import { Card } from '~/ui/Card'
 import { Loaded } from '~/ui/Loaded'
 import { PageHead } from '~/ui/PageHead'
 import { nameOfType } from '../events/events'
+import { UserLink } from '../users/UserLink'
 import { Actions } from './Actions'
 import { Deliveries } from './Deliveries'
 import { WebhookBadge } from './WebhookBadge'
@@ -91,9 +92,7 @@ function Facts(props: { webhook: Webhook }) {
             <time dateTime={webhook.created_at}>{formats.dateTime(webhook.created_at)}</time>
             {isAdmin() && (
               <div>
-                <Link to="/users/$id" params={{ id: webhook.created_by }}>
-                  {texts.webhooks.creator}
-                </Link>
+                <UserLink id={webhook.created_by} text={texts.webhooks.creator} />
               </div>
             )}
           </dd>
