@@ -1,8 +1,9 @@
 import { Link, type LinkProps } from '@tanstack/react-router'
 import { ArrowLeft } from 'lucide-react'
-import type { ReactNode } from 'react'
+import { type ReactNode, useEffect } from 'react'
+import { useTexts } from '~/texts'
 
-/** The head of a page: its title with a badge, the list that it belongs to, one line about it, and its actions. */
+/** The head of a page: its title, which the tab of the browser has too, with a badge, the list that it belongs to, one line about it, and its actions. */
 export function PageHead(props: {
   title: string
   parent?: { to: NonNullable<LinkProps['to']>; name: string }
@@ -13,6 +14,13 @@ export function PageHead(props: {
   children?: ReactNode
 }) {
   const { title, parent, badge, lead, isCode, children } = props
+  const { app } = useTexts()
+  useEffect(() => {
+    document.title = `${title} · ${app}`
+    return () => {
+      document.title = app
+    }
+  }, [title, app])
   return (
     <header>
       {parent || lead ? (

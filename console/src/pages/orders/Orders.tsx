@@ -226,8 +226,7 @@ function Filters(props: { search: OrdersSearch }) {
   )
 }
 
-/** A button that shows new orders, which do not move the rows by themselves. */
-/** Shows new orders, which are in the first part of the list. */
+/** A button that shows new orders, which are in the first part of the list, unless it has read them already. */
 function FreshOrders(props: {
   search: OrdersSearch
   isFirst: boolean
