@@ -120,6 +120,11 @@ const routes = [
   }),
   createRoute({
     getParentRoute: () => root,
+    path: '/keys',
+    component: lazyRouteComponent(LOAD['/keys'], 'Keys'),
+  }),
+  createRoute({
+    getParentRoute: () => root,
     path: '/audit',
     validateSearch: (search: Search): AuditSearch => text(search, 'actor', 'action', 'target', 'from', 'to'),
     component: lazyRouteComponent(LOAD['/audit'], 'Audit'),

@@ -40,6 +40,7 @@ PAGES = (
     "/events?view=log",
     "/users",
     "/users/{user}",
+    "/keys",
     "/audit",
     "/stock-check",
     "/account",
@@ -97,6 +98,7 @@ def examples(signed_in: SignedIn) -> Iterator[dict[str, str]]:
             {"report": "orders", "schedule": "cron(0 18 ? * MON-FRI *)", "recipients": ["manager@demo.example"]},
         )
         create("/admin/stock-check", {})
+        create("/admin/keys", {"name": "Warehouse", "scopes": ["orders:read"], "allowed_addresses": ["192.0.2.0/24"]})
         export = create("/reports/exports", {"report": "orders"})
         ended = wait_until(
             lambda: admin.get(f"/api/v1/reports/exports/{export}").json(), lambda it: it["status"] == "done"
@@ -157,6 +159,9 @@ def test_what_opens_over_a_page_is_accessible_and_fits_a_phone(office: Office, e
     page.get_by_role("menuitem", name="Change the webhook").click()
     expect(page.locator(".skeleton")).to_have_count(0)
     examine("a change of a webhook", stays=True)
+    settle(page, "/keys")
+    page.get_by_role("button", name="New key").click()
+    examine("a new key", stays=True)
     settle(page, "/exports")
     page.get_by_role("button", name="New export").click()
     examine("a new export", stays=True)

@@ -106,5 +106,5 @@ def test_a_manager_sees_no_buttons_of_admins(office: Office, signed_in: SignedIn
             expect(page.get_by_text("/hook")).to_have_count(count)
             settle(page, "/webhooks")
             expect(page.get_by_role("button", name="New webhook")).to_have_count(count)
-            for admins_page in ("Users", "Audit log", "Stock check"):
+            for admins_page in ("Users", "Service keys", "Audit log", "Stock check"):
                 expect(page.get_by_role("navigation").get_by_role("link", name=admins_page)).to_have_count(count)

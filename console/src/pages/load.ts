@@ -16,6 +16,7 @@ export const LOAD = {
   '/events': () => import('./events/Events'),
   '/users': () => import('./users/Users'),
   '/users/$id': () => import('./users/User'),
+  '/keys': () => import('./keys/Keys'),
   '/audit': () => import('./audit/Audit'),
   '/stock-check': () => import('./stock-check/StockCheck'),
   '/account': () => import('./account/Account'),

@@ -2,6 +2,7 @@ import {
   ChartColumn,
   FileDown,
   House,
+  KeyRound,
   type LucideIcon,
   Package,
   Plus,
@@ -30,6 +31,7 @@ export const PAGES: { name: Name; to: string; icon: LucideIcon; admin?: boolean;
   { name: 'webhooks', to: '/webhooks', icon: Webhook },
   { name: 'events', to: '/events', icon: Radio },
   { name: 'users', to: '/users', icon: Users, admin: true },
+  { name: 'keys', to: '/keys', icon: KeyRound, admin: true },
   { name: 'audit', to: '/audit', icon: ScrollText, admin: true },
   { name: 'stockCheck', to: '/stock-check', icon: ShieldCheck, admin: true },
 ]

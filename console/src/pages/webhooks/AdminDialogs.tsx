@@ -8,9 +8,9 @@ import { useFormats, useTexts } from '~/texts'
 import { Dialog } from '~/ui/Dialog'
 import { FormDialog } from '~/ui/FormDialog'
 import { comeIntoView } from '~/ui/FormParts'
+import { SecretDialog } from '~/ui/SecretDialog'
 import { say } from '~/ui/toast'
 import { nameOfType } from '../events/events'
-import { SecretDialog } from './SecretDialog'
 import { WebhookForm } from './WebhookForm'
 import {
   changesOf,
@@ -85,6 +85,7 @@ export function RotateDialog({ webhook, onClose }: Props) {
     return (
       <SecretDialog
         secret={rotating.data.secret}
+        texts={texts.webhooks.secret}
         lead={texts.webhooks.rotate.until(formats.dateTime(rotating.data.previous_valid_until))}
         onClose={onClose}
       />

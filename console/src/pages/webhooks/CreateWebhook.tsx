@@ -3,7 +3,7 @@ import { useNavigate } from '@tanstack/react-router'
 import { reread } from '~/api/queries'
 import { useTexts } from '~/texts'
 import { Dialog } from '~/ui/Dialog'
-import { SecretDialog } from './SecretDialog'
+import { SecretDialog } from '~/ui/SecretDialog'
 import { WebhookForm } from './WebhookForm'
 import { createWebhook } from './webhooks'
 
@@ -22,6 +22,7 @@ export function CreateWebhook(props: { onClose: () => void }) {
     return (
       <SecretDialog
         secret={created.secret}
+        texts={texts.webhooks.secret}
         lead={texts.webhooks.secret.created}
         onClose={() => {
           props.onClose()
