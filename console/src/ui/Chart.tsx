@@ -47,7 +47,9 @@ function plotOf(
         {
           ...axis,
           grid: { show: false },
-          size: 28,
+          // The first label begins left of the plot, below the zero of the other axis.
+          gap: 10,
+          size: 33,
           space: 60,
           incrs: [1, 2, 7, 14, 28],
           values: (_, splits) => splits.map((it) => (series.days[it] ? day(series.days[it]) : '')),
