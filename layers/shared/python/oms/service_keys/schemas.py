@@ -119,12 +119,16 @@ class ServiceKeyResponse(Response):
 
     @classmethod
     def of(cls, key: ServiceKey, *, last_used: int | None) -> Self:
-        """Returns the response. `last_used` is in epoch seconds."""
+        """Returns the response. `last_used` is in epoch seconds.
+
+        A scope of a later version, which was rolled back, is left out: this version has no operation for it.
+        """
         now = clock.now()
         overlaps = key.previous_until is not None and now.timestamp() < key.previous_until
         return cls.model_validate(
             {
                 **{name: getattr(key, name) for name in _SHOWN},
+                "scopes": [scope for scope in key.scopes if scope in scopes.SCOPES],
                 "status": "expired" if key.status == "active" and key.is_expired(now) else key.status,
                 "expires_at": _time(key.valid_until),
                 "previous_valid_until": _time(key.previous_until) if overlaps else None,
@@ -135,7 +139,7 @@ class ServiceKeyResponse(Response):
 
 # The fields whose values are those of the stored key.
 _SHOWN = (
-    *("id", "name", "scopes", "rate_limit", "allowed_addresses"),
+    *("id", "name", "rate_limit", "allowed_addresses"),
     *("version", "created_at", "created_by", "updated_at"),
 )
 
