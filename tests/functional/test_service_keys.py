@@ -152,6 +152,18 @@ def test_the_last_use_is_shown(admin: Person, monkeypatch: pytest.MonkeyPatch) -
     assert patch(admin, key, name="Other").json["last_used_at"] == shown
 
 
+def test_a_scope_that_this_version_does_not_know_is_not_shown(admin: Person) -> None:
+    """As after a rollback from a later version, which had created the key."""
+    key = created(admin, scopes=["orders:read"])
+    for item in stored(key["id"]):
+        item.scopes = ["later:read", "orders:read"]
+        put_item(item)
+
+    (shown,) = call("GET", KEYS, token=admin.token).json["items"]
+
+    assert shown["scopes"] == get(admin, key).json["scopes"] == ["orders:read"]
+
+
 def test_a_shop_has_a_hundred_keys(admin: Person) -> None:
     put_item(ServiceKeyCount(*ServiceKeyCount.key(), n=service.MAX_KEYS - 1))
 
@@ -294,6 +306,9 @@ def test_deleted_by_two_at_once_it_counts_once(admin: Person) -> None:
 def test_every_change_is_audited_without_a_secret(admin: Person) -> None:
     key = created(admin)
     patch(admin, key, scopes=["events:read"], status="disabled")
+    limits = {"rate_limit": 60, "allowed_addresses": ["192.0.2.0/24", "2001:db8::/32"]}
+    patch(admin, key, expires_at="2100-01-31T00:00:00Z", **limits)
+    patch(admin, key, expires_at=None, allowed_addresses=[])
     new = rotate(admin, key).json["key"]
     delete(admin, key)
 
@@ -301,15 +316,22 @@ def test_every_change_is_audited_without_a_secret(admin: Person) -> None:
 
     assert [it.action for it in entries] == [
         "service-key.created",
-        "service-key.changed",
+        *["service-key.changed"] * 3,
         "service-key.rotated",
         "service-key.deleted",
     ]
     for entry in entries:
         assert (entry.actor_id, entry.actor_role, entry.target) == (admin.id, "admin", f"service-key#{key['id']}")
         assert entry.address == hidden("198.51.100.1", entry.at)
-    assert entries[0].details == {"name": "Warehouse", "scopes": "orders:read,stock:write"}
+    unlimited = {"expires_at": "never", "allowed_addresses": 0}
+    scopes = "orders:read,stock:write"
+    assert entries[0].details == {"name": "Warehouse", "scopes": scopes, "rate_limit": 6000} | unlimited
     assert entries[1].details == {"fields": "scopes,status", "scopes": "events:read", "status": "disabled"}
+    assert entries[2].details == {
+        "fields": "allowed_addresses,expires_at,rate_limit",
+        **{"expires_at": "2100-01-31T00:00:00.000Z", "rate_limit": 60, "allowed_addresses": 2},
+    }
+    assert entries[3].details == {"fields": "allowed_addresses,expires_at"} | unlimited
     text = str([it.serialize() for it in entries])
     assert all(secret_of(it) not in text and hash_of(secret_of(it)) not in text for it in (key["key"], new))
 

@@ -13,6 +13,7 @@ from oms.core.dynamodb import batch_get, get_item
 from oms.core.errors import InvalidRequestError, NotFoundError, TooManyServiceKeysError
 from oms.core.pages import KeyRange, Page, table_page
 from oms.core.retries import ConcurrentUpdateError, retrying
+from oms.core.schemas import at_second
 from oms.core.transactions import Transaction, TransactionError, transaction
 from oms.core.versions import ANY_VERSION, ExpectedVersion
 from oms.service_keys.models import KEYS, KeyUse, ServiceKey, ServiceKeyCount
@@ -104,7 +105,7 @@ def create(request: CreateServiceKeyRequest, *, stage: str, by: By) -> tuple[Ser
         created_by=by.id,
         updated_at=at,
     )
-    entry = by.entry("service-key.created", key.id, {"name": key.name, "scopes": ",".join(request.scopes)})
+    entry = by.entry("service-key.created", key.id, {"name": key.name} | _rights(request))
     retrying(lambda: _put(key, entry))
     return key, token
 
@@ -137,11 +138,9 @@ def update(key_id: str, request: UpdateServiceKeyRequest, *, by: By, expected_ve
         _check_scopes(request.scopes, by)
     if "expires_at" in requested:
         requested["valid_until"] = _seconds(requested.pop("expires_at"))
-    details: dict[str, str | int] = {"fields": ",".join(sorted(request.model_fields_set))}
-    if "scopes" in requested:
-        details["scopes"] = ",".join(request.scopes)
-    if "status" in requested:
-        details["status"] = request.status
+    fields = request.model_fields_set
+    values = {"status": request.status} | _rights(request)
+    details = {"fields": ",".join(sorted(fields))} | {name: it for name, it in values.items() if name in fields}
 
     def changes(seen: ServiceKey) -> dict[str, Any]:
         return {name: value for name, value in requested.items() if getattr(seen, name) != value}
@@ -254,6 +253,17 @@ def _is_same(one: ServiceKey, other: ServiceKey) -> bool:
 def _save_copies(writes: Transaction, key: ServiceKey) -> None:
     for copy in key.copies():
         writes.save(copy)
+
+
+def _rights(request: CreateServiceKeyRequest | UpdateServiceKeyRequest) -> dict[str, str | int]:
+    """Returns the rights of a key for its audit entry; of its addresses only the number, where 0 means any address."""
+    expires_at = _seconds(request.expires_at)
+    return {
+        "scopes": ",".join(request.scopes),
+        "expires_at": "never" if expires_at is None else at_second(expires_at),
+        "rate_limit": request.rate_limit,
+        "allowed_addresses": len(request.allowed_addresses),
+    }
 
 
 def _seconds(expires_at: str | None) -> int | None:
