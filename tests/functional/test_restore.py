@@ -18,6 +18,7 @@ from oms.schedules.models import Schedule, ScheduleCount, ScheduleKey
 from oms.webhooks.models import Replay, Subscription, SubscriptionCount
 from orders import handler as orders
 from tests.support.invocation import Answer, Person, invoke
+from tests.support.service_keys import a_key, delete
 from tests.support.streams import streamed
 from tests.support.tables import create_tables
 from tests.support.webhooks import a_delivery, subscribe, subscription_now
@@ -189,6 +190,20 @@ def test_a_restored_user_is_signed_out_and_sessions_and_counts_stay(
     assert after[key] == user | raised | {"open_orders": {"N": "7"}}
     assert "revoked_at" in after[session]
     assert run("Identity")[1] == []
+
+
+def test_a_service_key_is_neither_restored_nor_removed(copy: Callable[[str], None], cloud: None) -> None:
+    """A key of the chosen second could have been revoked since, because others had seen it."""
+    revoked = a_key("orders:read")
+    copy("Identity")
+    delete(revoked.id)
+    a_key("orders:read")
+    before = items_of(DOMAINS["Identity"])
+
+    tally, lines = run("Identity")
+
+    assert (items_of(DOMAINS["Identity"]), lines) == (before, [])
+    assert set(tally.found.values()) == {0}
 
 
 def test_the_audit_log_and_the_feed_are_only_added_to(copy: Callable[[str], None], manager: Person) -> None:

@@ -54,7 +54,8 @@ RULES: Mapping[str, RestoreRule] = {
     "Orders": RestoreRule(announced=None),
     "Inventory": RestoreRule(announced=frozenset({"product", "stock", "level", "adjustment"})),
     # Sessions, attempts, tokens and mails expire, so they are not copied. The epoch is raised, so that no old session
-    # becomes valid. The number of open orders is derived from the orders.
+    # becomes valid. The number of open orders is derived from the orders. Service keys are not copied, because a
+    # restored key could be one that was revoked since.
     "Identity": RestoreRule(
         kinds=frozenset({"user", "admins", "claim"}),
         announced=frozenset({"user"}),
