@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from oms.core import clock
-from oms.core.dynamodb import get_item, put_item, update_item
+from oms.core.dynamodb import client, get_item, put_item, update_item
+from oms.core.settings import settings
 from oms.exports.columns import COLUMNS
 from oms.identity.models import User, user_key
 from oms.schedules import service as schedules
@@ -234,6 +235,22 @@ def test_the_key_of_a_deleted_schedule_creates_another_one(ada: Person) -> None:
     assert again.json["id"] != first.json["id"]
     assert delete(ada, again.json["id"]).status == 204
     assert [it["kind"]["S"] for it in table("reports").items()] == ["schedule-count"]
+
+
+@pytest.mark.parametrize("every", ["rate(1 day)", "rate(2 days)"])
+def test_a_key_whose_schedule_is_gone_creates_another_one(ada: Person, every: str) -> None:
+    """As after a restore that brought back the item of the key, but not its schedule."""
+    first = keyed(ada)
+    key = next(it for it in table("reports").items() if it["kind"]["S"] == "schedule-key")
+    delete(ada, first.json["id"])
+    client().put_item(TableName=settings().reports_table, Item=key)
+
+    again = keyed(ada, schedule=every)
+
+    assert (again.status, is_replay(again), again.json["schedule"]) == (201, False, every)
+    assert again.json["id"] != first.json["id"]
+    assert keyed(ada, schedule=every).json == again.json
+    assert counted() == len(stored()) == 1
 
 
 def test_f02_a_schedule_is_created_once_after_a_crash_at_any_call(ada: Person) -> None:

@@ -27,9 +27,12 @@ type Created = tuple[Schedule, dict[str, str]]
 """A schedule, and the e-mail addresses of its recipients by user id."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class NewSchedule:
-    """A request to create a schedule. `keyed_id` identifies its idempotency key, if it has one."""
+    """A request to create a schedule. `keyed_id` identifies its idempotency key, if it has one.
+
+    `gone_id`: the schedule of an earlier request with this key, if that schedule was found to be gone.
+    """
 
     request: CreateScheduleRequest
     by: Actor
@@ -38,6 +41,7 @@ class NewSchedule:
     schedule_id: str
     keyed_id: str | None
     request_hash: RequestHash
+    gone_id: str | None = None
 
     def stored_key(self) -> ScheduleKey | None:
         if self.keyed_id is None:
@@ -74,14 +78,19 @@ def _try_to_create(new: NewSchedule) -> IdempotentResult[Created]:
             writes.save(_audit_entry("schedule.created", schedule, new.by, new.address))
             writes.save(schedule, condition=Schedule.pk.does_not_exist())
             if key:
-                writes.save(key, condition=ScheduleKey.pk.does_not_exist(), return_values="ALL_OLD")
+                is_free = ScheduleKey.pk.does_not_exist()
+                if new.gone_id:
+                    is_free |= ScheduleKey.schedule_id == new.gone_id
+                writes.save(key, condition=is_free, return_values="ALL_OLD")
             writes.update(counter, *counter.increment(MAX_SCHEDULES))
     except TransactionError as error:
         if error.failed(schedule):  # an earlier attempt stored it, but its response was lost
             return IdempotentResult((schedule, addresses), replayed=False)
         if key and error.failed(key):
-            previous = _replayed(ScheduleKey.from_raw_data(error.stored(key)), new)
-            if previous is None:  # it was deleted meanwhile, with the key
+            stored = ScheduleKey.from_raw_data(error.stored(key))
+            previous = _replayed(stored, new)
+            if previous is None:  # it was deleted meanwhile with the key, or a restore brought back only the key
+                new.gone_id = stored.schedule_id
                 raise ConcurrentUpdateError from error
             return previous
         if error.failed(counter):
@@ -128,12 +137,14 @@ def _find_previous(new: NewSchedule) -> IdempotentResult[Created] | None:
 
 
 def _replayed(key: ScheduleKey, new: NewSchedule) -> IdempotentResult[Created] | None:
-    """Returns the schedule of an earlier request, or None if it was deleted.
+    """Returns the schedule of an earlier request, or None if it was deleted: its key is free again.
 
     Raises IdempotencyKeyReusedError if that request was different.
     """
-    check_same_request(key.request_hash, new.request_hash)
-    return _stored(key.schedule_id, new)
+    previous = _stored(key.schedule_id, new)
+    if previous:
+        check_same_request(key.request_hash, new.request_hash)
+    return previous
 
 
 def _stored(schedule_id: str, new: NewSchedule) -> IdempotentResult[Created] | None:
