@@ -12,7 +12,7 @@ GUARDS = (
         "F4",
         "requests with one key at once create one schedule",
         f"{LIBRARY}/schedules/service.py",
-        "condition=ScheduleKey.pk.does_not_exist(), ",
+        "condition=is_free, ",
         "",
         "tests/functional/test_schedules.py::test_f04_requests_with_one_key_at_once_create_one_schedule",
     ),
