@@ -212,6 +212,22 @@ def test_a34_from_elsewhere_a_key_uses_up_no_limit() -> None:
     assert ask(key.text, address="203.0.113.9").status == 200
 
 
+def test_a34_from_elsewhere_a_key_causes_one_denial_a_minute(frozen: Clock) -> None:
+    key = a_key(allowed_addresses=["203.0.113.9"])
+
+    def calls() -> list[str]:
+        with intercepted() as made:
+            assert ask(key.text, address="198.51.100.1").status == 403
+        return [it.operation for it in made]
+
+    first, second = calls(), calls()
+    frozen.advance(minutes=1)
+
+    assert "UpdateItem" in first
+    assert second == ["BatchGetItem"]
+    assert calls() == first
+
+
 # ---- the actor ------------------------------------------------------------------------------------------------------
 
 

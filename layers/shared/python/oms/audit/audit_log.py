@@ -5,7 +5,7 @@ e-mail address, password or token. An entry contains the hash of the client's ad
 Entries are never changed or deleted: `oms.audit.sealing` seals them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Literal
 
 from pynamodb.expressions.update import Action
@@ -18,9 +18,9 @@ from oms.core.retries import retrying
 
 DENIED = "access.denied"
 READ = "persons.read"
-# (actor, list) -> the hour of the latest entry of this process.
-_LATEST_READS: dict[tuple[str, str], str] = {}
-_MAX_READERS = 1000
+# (actor, what was recorded) -> the hour or minute of the latest entry of this process.
+_LATEST: dict[tuple[str, str], str] = {}
+_MAX_LATEST = 1000
 
 
 def entry(
@@ -75,18 +75,33 @@ def record_denial(actor: Actor, *, address: str, target: str) -> None:
         retrying(lambda: update_item(counter, _list_counter(actor)))
 
 
+def record_refused_address(actor: Actor, *, address: str, target: str) -> None:
+    """Records that a service key was refused for its address, at most once a minute in each process.
+
+    No limit counts these requests, so a write for each would let a stolen key cause any number of writes.
+    """
+    minute = clock.timestamp(clock.now())[: len("2026-01-31T09:30")]
+    _once(actor, "address", minute, lambda: record_denial(actor, address=address, target=target))
+
+
 def record_bulk_read(actor: Actor, *, address: str, target: str) -> None:
     """Records that an actor reads a list with data of many persons. Call it before the read.
 
     A process writes one entry an hour for each actor and list, since an entry for each page would be too many.
     """
     hour = clock.timestamp(clock.now())[: len("2026-01-31T09")]
-    if _LATEST_READS.get((actor.id, target)) == hour:
+    read = entry(READ, actor_id=actor.id, actor_role=actor.role, address=address, target=target)
+    _once(actor, target, hour, lambda: record(read))
+
+
+def _once(actor: Actor, name: str, period: str, write: Callable[[], None]) -> None:
+    """Calls `write`, unless this process has already done so for the actor and the name in this period."""
+    if _LATEST.get((actor.id, name)) == period:
         return
-    record(entry(READ, actor_id=actor.id, actor_role=actor.role, address=address, target=target))
-    if len(_LATEST_READS) >= _MAX_READERS:
-        _LATEST_READS.clear()
-    _LATEST_READS[actor.id, target] = hour
+    write()
+    if len(_LATEST) >= _MAX_LATEST:
+        _LATEST.clear()
+    _LATEST[actor.id, name] = period
 
 
 def _list_counter(actor: Actor) -> list[Action]:

@@ -178,7 +178,8 @@ def _authorize_key(token: str, rule: AccessRule, request: RequestContext) -> Non
     tag_logs_with_key(key.id)
     if not key.may_be_used_from(exact_client_address()):
         detail = "This service key may not be used from the client's address. Check its allowed_addresses."
-        _deny(key, request, ForbiddenError(detail))
+        audit_log.record_refused_address(key, address=client_address(), target=_target(request))
+        raise ForbiddenError(detail)
     KEY_LEASES.use(key.id, key.rate_limit)
     NOTED_USES.note(key.id)
     if rule.scope is None:
@@ -188,5 +189,9 @@ def _authorize_key(token: str, rule: AccessRule, request: RequestContext) -> Non
 
 
 def _deny(caller: Actor, request: RequestContext, refusal: OmsError) -> NoReturn:
-    audit_log.record_denial(caller, address=client_address(), target=f"{request.method} {request.path}")
+    audit_log.record_denial(caller, address=client_address(), target=_target(request))
     raise refusal
+
+
+def _target(request: RequestContext) -> str:
+    return f"{request.method} {request.path}"
