@@ -90,8 +90,11 @@ def record_bulk_read(actor: Actor, *, address: str, target: str) -> None:
     A process writes one entry an hour for each actor and list, since an entry for each page would be too many.
     """
     hour = clock.timestamp(clock.now())[: len("2026-01-31T09")]
-    read = entry(READ, actor_id=actor.id, actor_role=actor.role, address=address, target=target)
-    _once(actor, target, hour, lambda: record(read))
+
+    def write() -> None:
+        record(entry(READ, actor_id=actor.id, actor_role=actor.role, address=address, target=target))
+
+    _once(actor, target, hour, write)
 
 
 def _once(actor: Actor, name: str, period: str, write: Callable[[], None]) -> None:
