@@ -1,6 +1,6 @@
 """Webhook subscriptions: admins create, change and delete them, and rotate their secrets."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -209,7 +209,7 @@ def _checked_events(patterns: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(patterns))
 
 
-def _check_key(subscription: Subscription, patterns: Iterable[str], actor: Actor) -> None:
+def _check_key(subscription: Subscription, patterns: Sequence[object], actor: Actor) -> None:
     """Raises ForbiddenError if a service key would decide where events of users are sent.
 
     A webhook that the key itself created never gets them.
