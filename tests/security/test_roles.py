@@ -38,7 +38,7 @@ def test_the_document_names_the_roles_that_may_call(name: str) -> None:
     # A refresh token in the cookie or in the body is also enough.
     optional: list[dict[str, list[str]]] = [{"refreshCookie": []}, {}] if name == "log_out" else []
     if "x-scope" in operation:  # see test_scopes
-        optional = [{"serviceKey": [operation["x-scope"]]}]
+        optional = [{"serviceKey": []}]
     assert operation["security"] == ([{"accessToken": []}, *optional] if RULES[name].who != "-" or optional else [])
 
 

@@ -44,7 +44,8 @@ class AccessRule(BaseMiddlewareHandler[ApiGatewayResolver]):
         self.security: list[dict[str, list[str]]] = [] if role == "public" else [{"accessToken": []}]
         self.extensions: dict[str, Any] = {"x-role": role}
         if scope:
-            self.security.append({"serviceKey": [scope]})
+            # Tools expect scopes in `security` for OAuth alone.
+            self.security.append({"serviceKey": []})
             self.extensions["x-scope"] = scope
         if manager_parameters:
             self.extensions["x-manager-parameters"] = list(manager_parameters)
