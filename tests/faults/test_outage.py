@@ -57,7 +57,8 @@ def an_order() -> Order:
         request_hash="none",
         created_key=at,
         shard="all#0",
-        open_shard="pending#0",
+        status_shard="pending#0",
+        customer_status="c#pending",
     )
 
 
@@ -92,8 +93,9 @@ class Outage:
         if order["status"]["S"] != "pending":
             raise cancelled([Reason("ConditionalCheckFailed"), *(Reason() for _ in stock)])
         self.ended.append(order_id)
-        closed = {name: value for name, value in order.items() if name not in ("open_shard", "expires_at")}
-        self.orders.put({**closed, "status": {"S": "expired"}, "version": {"N": "2"}})
+        closed = {name: value for name, value in order.items() if name != "expires_at"}
+        changed = {"status": {"S": "expired"}, "version": {"N": "2"}, "open_shard": {"S": "expired#0"}}
+        self.orders.put({**closed, **changed})
         return {}
 
     def work(self, calls: int, *, waited: Callable[[], float] = lambda: 0.0) -> SweepResult:

@@ -25,7 +25,7 @@ from tests.support.database import table
 from tests.support.examples import examples, first_seed
 from tests.support.invocation import Answer, Person, invoke
 from tests.support.shop import Shop, new_process, orders_stored, stock_of
-from tests.support.shop_model import HOLD, MOVES, Expected, Model, ModelOrder
+from tests.support.shop_model import HOLD, MOVES, Expected, Model
 
 SEED = first_seed("STATE_MACHINE_SEED")
 REQUESTS = examples(10_000)
@@ -271,13 +271,10 @@ class OrderMachine(RuleBasedStateMachine):
         for order_id, order in self.model.orders.items():
             history = [(it.from_, it.to, names[it.actor_id]) for it in stored[order_id].history]
             assert history == order.history
-            assert self._is_open(order) == (stored[order_id].open_shard is not None)
+            assert stored[order_id].status_shard == f"{order.status}#0"
+            assert stored[order_id].customer_status == f"{stored[order_id].customer_id}#{order.status}"
         for product_id in self.model.products:
             self.check_stock(product_id)
-
-    @staticmethod
-    def _is_open(order: ModelOrder) -> bool:
-        return order.status in ("pending", "confirmed")
 
 
 def body_of(move: str, variant: bool) -> dict[str, Any] | None:

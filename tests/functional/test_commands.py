@@ -32,6 +32,7 @@ COMMANDS = {
     "oms.commands.key": ["--name", "Warehouse", "--scopes", "orders:read"],
     "oms.commands.signing_keys": [],
     "oms.commands.redrive": [],
+    "oms.commands.index_orders": [],
     "oms.commands.rebuild_reports": [],
     "oms.commands.republish": ["--order", "01234567890123456789"],
 }

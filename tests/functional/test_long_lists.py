@@ -16,10 +16,10 @@ from oms.inventory.models import Product, StockItem
 from oms.inventory.schemas import CreateProductRequest
 from oms.inventory.service import new_product
 from oms.orders import service as order_service
-from oms.orders.models import Order, created_shard, open_shard
+from oms.orders.models import Order, created_shard, status_keys
 from oms.orders.states import OPEN, OrderStatus
 from tests.support.audit_addresses import known_readers
-from tests.support.aws_calls import intercepted
+from tests.support.aws_calls import Call, intercepted
 from tests.support.big_table import BigTable, RawItem
 from tests.support.gateway import call
 from tests.support.invocation import Person
@@ -54,7 +54,7 @@ def an_order(number: int, at: str, status: str, customer_id: str) -> Order:
         request_hash="none",
         created_key=f"{at}#{order_id}",
         shard=created_shard(shard),
-        open_shard=open_shard(status, shard),
+        **status_keys(customer_id=customer_id, status=status, shard=shard),
     )
 
 
@@ -334,11 +334,24 @@ def test_an_order_list_costs_the_same_however_long(
     assert short == long == [*["BatchGetItem"] * 3, *["Query"] * queries]
 
 
-def test_a_search_without_a_match_ends_after_each_page(long_orders: BigTable, manager: Person) -> None:
-    """It reads 250 entries of each shard, returns a cursor, and continues with the next request."""
-    known_readers(manager)
-    with intercepted(long_orders.plan) as made:
-        page = call("GET", f"{ORDERS}?status=returned", token=manager.token)
+@pytest.mark.parametrize("customer_id", ["", "customer-0"])
+@pytest.mark.parametrize("status", ["returned", "confirmed", "cancelled,confirmed", "cancelled,pending,expired"])
+def test_a_status_filter_reads_no_entry_of_another_status(
+    many_orders: list[RawItem], long_orders: BigTable, manager: Person, status: str, customer_id: str
+) -> None:
+    by_id = {raw["id"]["S"]: raw for raw in many_orders}
+    read: list[RawItem] = []
 
-    assert (page.json["items"], page.json["next_cursor"] is not None) == ([], True)
-    assert [it.operation for it in made] == ["BatchGetItem", *["Query"] * SHARDS]
+    def plan(made: Call) -> Any:
+        answer = long_orders.plan(made)
+        if made.operation == "Query":
+            read.extend(by_id[entry["id"]["S"]] for entry in answer["Items"])
+        return answer
+
+    with intercepted(plan):
+        path = f"{ORDERS}?status={status}" + (f"&customer_id={customer_id}" if customer_id else "")
+        page = call("GET", path, token=manager.token)
+
+    assert {raw["status"]["S"] for raw in read} == set(status.split(",")) & {"cancelled", "confirmed", "pending"}
+    assert {raw["customer_id"]["S"] for raw in read} <= {customer_id or raw["customer_id"]["S"] for raw in read}
+    assert len(page.json["items"]) == min(20, len(read))

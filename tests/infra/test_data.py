@@ -35,6 +35,7 @@ INDEXES: dict[str, dict[str, tuple[str, str, dict[str, Any]]]] = {
             "created_key",
             {"ProjectionType": "INCLUDE", "NonKeyAttributes": ["expires_at"]},
         ),
+        "by_customer_status": ("customer_status", "created_key", KEYS_ONLY),
     },
     "DataAudit": {
         "by_time": ("listing", "sk", KEYS_ONLY),

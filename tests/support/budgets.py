@@ -459,10 +459,10 @@ BUDGETS: list[tuple[str, str, int, Callable[[WarmApi], PreparedRequest]]] = [
     ("GET /api/v1/inventory/categories", "", 2, own("/api/v1/inventory/categories")),
     # orders: of a deployment with one shard
     (f"GET {ORDERS}", "own", 3, own(ORDERS)),
-    (f"GET {ORDERS}", "own by status", 3, own(f"{ORDERS}?status=pending,cancelled")),
+    (f"GET {ORDERS}", "own by status", 4, own(f"{ORDERS}?status=pending,cancelled")),
     (f"GET {ORDERS}", "all", 4, get(ORDERS)),
     (f"GET {ORDERS}", "all pending", 4, get(f"{ORDERS}?status=pending")),
-    (f"GET {ORDERS}", "all pending and cancelled", 4, get(f"{ORDERS}?status=pending,cancelled")),
+    (f"GET {ORDERS}", "all pending and cancelled", 5, get(f"{ORDERS}?status=pending,cancelled")),
     (f"GET {ORDERS}", "of a customer", 4, get(f"{ORDERS}?customer_id={{customer}}")),
     (f"POST {ORDERS}", "", 2, create_order),
     (f"POST {ORDERS}", "with a key", 2, lambda warm: create_order(warm, key="k")),

@@ -13,7 +13,7 @@ from oms.core import clock
 from oms.events.envelope import event_id
 from oms.feed.models import FeedRow, Head, Marker
 from oms.inventory.models import Product, SkuClaim, StockItem
-from oms.orders.models import open_shard
+from oms.orders.models import customer_status, status_shard
 from oms.stock_ledger.models import Movement
 from tests.support.database import DATABASE, table
 
@@ -96,6 +96,8 @@ def _at(place: int) -> str:
 
 
 def _grow_orders(number: int, order: str) -> None:
+    customer = _the("orders", order)["customer_id"]["S"]
+
     def changes(place: int) -> dict[str, str]:
         order_id, at, status = _id("O", place), _at(place), STATUSES[place % len(STATUSES)]
         return {
@@ -104,7 +106,8 @@ def _grow_orders(number: int, order: str) -> None:
             "status": status,
             "created_at": at,
             "created_key": f"{at}#{order_id}",
-            "open_shard": open_shard(status, 0) or "",
+            "open_shard": status_shard(status, 0),
+            "customer_status": customer_status(customer, status),
         }
 
     table("orders").load(number, copy_of(_the("orders", order), changes))

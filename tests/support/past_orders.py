@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
 from oms.core import clock
 from oms.core.actors import System
-from oms.orders.models import HistoryEntry, Order, OrderLine, Shipment, created_shard, open_shard
+from oms.orders.models import HistoryEntry, Order, OrderLine, Shipment, created_shard, status_keys
 from oms.orders.states import EXPIRE, MOVES, OrderStatus
 
 # Times of a day that are in another day in other time zones.
@@ -89,7 +89,7 @@ class Past:
             request_hash="past",
             created_key=f"{at}#{order_id}",
             shard=created_shard(0),
-            open_shard=open_shard(OrderStatus.PENDING, 0),
+            **status_keys(customer_id=customer, status=OrderStatus.PENDING, shard=0),
         )
 
 
@@ -127,7 +127,8 @@ def _move(order: Order, chance: random.Random) -> None:
     order.status, order.updated_at, order.expires_at = move.target.value, at, None
     order.version += 1
     order.history.append(_entry(source, move.target, at, f"{order.id}-{order.version}", actor_id=actor, role=role))
-    order.open_shard = open_shard(order.status, 0)
+    for name, partition in status_keys(customer_id=order.customer_id, status=order.status, shard=0).items():
+        setattr(order, name, partition)
     if move.target is OrderStatus.SHIPPED:
         order.shipment = Shipment(carrier="DHL", tracking_number="JD0140", shipped_at=at)
     if move.target is OrderStatus.CANCELLED:

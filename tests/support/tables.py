@@ -27,6 +27,7 @@ def create_tables(prefix: str = "") -> None:
             "by_customer": ("customer_id", "created_key"),
             "by_created": ("shard", "created_key"),
             "open": ("open_shard", "created_key"),
+            "by_customer_status": ("customer_status", "created_key"),
         },
         include={"by_customer": ["status"], "by_created": ["status", "customer_id"], "open": ["expires_at"]},
     )

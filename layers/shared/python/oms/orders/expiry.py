@@ -15,7 +15,7 @@ from oms.core.pages import HIGHEST, KeyRange, merged_page
 from oms.core.retries import deadline
 from oms.core.settings import settings
 from oms.orders import moves
-from oms.orders.models import OPEN_ORDERS, Order
+from oms.orders.models import BY_STATUS, Order, status_shard
 from oms.orders.states import OrderStatus
 
 logger = Logger(child=True)
@@ -78,10 +78,10 @@ def _due(shard: int, has_time: HasTime) -> Iterator[Order]:
     """
     now = clock.now()
     newest = clock.timestamp(now - settings().shortest_hold) + HIGHEST
-    partition = f"{OrderStatus.PENDING}#{shard}"
+    partition = status_shard(OrderStatus.PENDING, shard)
     position: str | None = None
     while True:
-        page = merged_page(OPEN_ORDERS, [partition], KeyRange(100, high=newest, after=position))
+        page = merged_page(BY_STATUS, [partition], KeyRange(100, high=newest, after=position))
         due = [entry["id"] for entry in page.items if entry["expires_at"] <= clock.timestamp(now)]
         found = batch_get(Order, due)
         yield from (found[order_id] for order_id in due if order_id in found)

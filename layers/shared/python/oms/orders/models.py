@@ -1,15 +1,18 @@
 """The items of the orders table. Each order is one item that contains its lines and its history."""
 
+from typing import Any
+
 from pynamodb.attributes import BooleanAttribute, ListAttribute, UnicodeAttribute
 
 from oms.core.dynamodb import EmbeddedItem, IntegerAttribute, JsonAttribute, StoredItem
 from oms.core.pages import Index
 from oms.core.settings import settings
-from oms.orders.states import OPEN, OrderStatus
 
 BY_CUSTOMER = Index(settings().orders_table, "by_customer", "customer_id", "created_key")
 BY_CREATED = Index(settings().orders_table, "by_created", "shard", "created_key")
-OPEN_ORDERS = Index(settings().orders_table, "open", "open_shard", "created_key")
+# The index and its attribute are named for the open orders, which they listed alone in earlier versions.
+BY_STATUS = Index(settings().orders_table, "open", "open_shard", "created_key")
+BY_CUSTOMER_STATUS = Index(settings().orders_table, "by_customer_status", "customer_status", "created_key")
 
 
 class Allocation(EmbeddedItem):
@@ -62,7 +65,8 @@ class Shipment(EmbeddedItem):
 class Order(StoredItem):
     """An order, which is its own idempotency record. `version` counts the transitions, the creation included.
 
-    `open_shard` (`pending#s`, `confirmed#s`) is set while the order reserves stock, `expires_at` while it is pending.
+    `status_shard` and `customer_status` are the partitions of `status_keys`. Orders that an earlier version stored lack
+    them until `make index-orders` has added them. `expires_at` is set while the order is pending.
     """
 
     class Meta:
@@ -89,7 +93,8 @@ class Order(StoredItem):
     request_hash = UnicodeAttribute()
     created_key = UnicodeAttribute()
     shard = UnicodeAttribute()
-    open_shard = UnicodeAttribute(null=True)
+    status_shard = UnicodeAttribute(attr_name=BY_STATUS.partition_key, null=True)
+    customer_status = UnicodeAttribute(null=True)
 
     def entry(self, key: str) -> HistoryEntry | None:
         """Returns the transition that the request with this key caused."""
@@ -100,9 +105,20 @@ def created_shard(number: int) -> str:
     return f"all#{number}"
 
 
-def open_shard(status: str, number: int) -> str | None:
-    """Returns the partition of an order in the index of open orders; None for an order that is not open."""
-    return f"{status}#{number}" if OrderStatus(status) in OPEN else None
+def status_shard(status: str, number: int) -> str:
+    return f"{status}#{number}"
+
+
+def customer_status(customer_id: str, status: str) -> str:
+    return f"{customer_id}#{status}"
+
+
+def status_keys(*, customer_id: str, status: str, shard: int) -> dict[str, Any]:
+    """Returns an order's partitions in the indexes by status, as attributes of the order.
+
+    Each write that changes the status or the customer must set them.
+    """
+    return {"status_shard": status_shard(status, shard), "customer_status": customer_status(customer_id, status)}
 
 
 def shard_number(order: Order) -> int:

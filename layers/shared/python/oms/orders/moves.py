@@ -22,7 +22,7 @@ from oms.core.schemas import EmptyRequest, Request
 from oms.core.transactions import TransactionError, transaction
 from oms.core.versions import ANY_VERSION, ExpectedVersion
 from oms.inventory.models import StockItem
-from oms.orders.models import HistoryEntry, Order, Shipment, open_shard, shard_number
+from oms.orders.models import HistoryEntry, Order, Shipment, shard_number, status_keys
 from oms.orders.schemas import CancelRequest, ReturnRequest, ShipRequest
 from oms.orders.service import get_order
 from oms.orders.states import (
@@ -210,11 +210,11 @@ def _write(order: Order, transition: Transition) -> None:
 def _apply_transition(order: Order, transition: Transition) -> list[Action]:
     """Changes the order in memory, and returns the actions that change the stored order in the same way."""
     entry, target = transition.entry, transition.target
-    changes = {
+    changes: dict[str, Any] = {
         "status": target,
         "version": order.version + 1,
         "updated_at": entry.at,
-        "open_shard": open_shard(target, shard_number(order)),
+        **status_keys(customer_id=order.customer_id, status=target, shard=shard_number(order)),
         "expires_at": None,
     }
     if transition.shipment is not None:

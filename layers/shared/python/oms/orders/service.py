@@ -8,7 +8,7 @@ from oms.core.dynamodb import batch_get, get_item
 from oms.core.errors import NotFoundError, OmsError, PriceChangedError
 from oms.core.idempotency import IdempotentResult, check_same_request, keyed_id, request_hash, run_idempotent
 from oms.core.money import to_text
-from oms.core.pages import HIGHEST, LOWEST, IndexEntry, KeyRange, Page, merged_page
+from oms.core.pages import HIGHEST, LOWEST, Index, KeyRange, Page, merged_page
 from oms.core.rate_limits import RateWindow
 from oms.core.retries import ShardConflictError
 from oms.core.settings import settings
@@ -19,12 +19,22 @@ from oms.inventory import shards
 from oms.inventory.models import StockItem
 from oms.orders.drawing import Drawing
 from oms.orders.limits import Buyer, BuyerLimits
-from oms.orders.models import BY_CREATED, BY_CUSTOMER, OPEN_ORDERS, Order, created_shard, open_shard
+from oms.orders.models import (
+    BY_CREATED,
+    BY_CUSTOMER,
+    BY_CUSTOMER_STATUS,
+    BY_STATUS,
+    Order,
+    created_shard,
+    customer_status,
+    status_keys,
+    status_shard,
+)
 from oms.orders.offers import Offer, OfferCache
 from oms.orders.pricing import PricedOrder, Quote, implied_by_settings, merge, price
 from oms.orders.rejections import rejection
 from oms.orders.schemas import CreateOrderRequest, ListOrdersQuery
-from oms.orders.states import OPEN, OrderStatus, stock_effect
+from oms.orders.states import OrderStatus, stock_effect
 from oms.orders.transitions import RequestOrigin, cause_of, stock_actions
 from oms.orders.views import VIEW_ATTRIBUTES, quote_response
 from oms.orders.visibility import Visibility
@@ -47,28 +57,31 @@ def get_order(order_id: str, *, visibility: Visibility) -> Order:
 
 
 def list_orders(query: ListOrdersQuery, *, visibility: Visibility, after: str | None) -> Page[Order]:
-    """Returns a page of the visible orders, newest first: one Query for each partition, and one BatchGet."""
-    statuses = {OrderStatus(status) for status in query.status or ()}
-    customer = visibility.customer_id or query.customer_id
-    shards = range(settings().order_shards)
+    """Returns a page of the visible orders, newest first: one Query for each partition, and one BatchGet.
+
+    Every filter is part of a key of the index, so no filter reads orders and drops them.
+    """
+    statuses = frozenset(OrderStatus(status) for status in query.status or OrderStatus)
+    index, partitions = _partitions(visibility.customer_id or query.customer_id, statuses)
     part = KeyRange(query.limit, descending=True, low=query.from_ or LOWEST, high=query.to or HIGHEST, after=after)
-
-    def has_status(entry: IndexEntry) -> bool:
-        return entry["status"] in statuses
-
-    if customer is not None:
-        page = merged_page(BY_CUSTOMER, [customer], part, keep=has_status if statuses else None)
-    elif statuses and statuses <= OPEN:
-        partitions = [f"{status}#{number}" for status in sorted(statuses) for number in shards]
-        page = merged_page(OPEN_ORDERS, partitions, part)
-    else:
-        partitions = [created_shard(number) for number in shards]
-        page = merged_page(BY_CREATED, partitions, part, keep=has_status if statuses else None)
+    page = merged_page(index, partitions, part)
     found = shown_items(Order, [entry["id"] for entry in page.items], VIEW_ATTRIBUTES)
     orders = [(place, found[entry["id"]]) for place, entry in page.placed if entry["id"] in found]
     # The index lags behind the orders, so the status of each order is compared again.
-    matching = [(place, order) for place, order in orders if not statuses or OrderStatus(order.status) in statuses]
+    matching = [(place, order) for place, order in orders if OrderStatus(order.status) in statuses]
     return Page(matching, page.position)
+
+
+def _partitions(customer_id: str | None, statuses: frozenset[OrderStatus]) -> tuple[Index, list[str]]:
+    """Returns the index and its partitions that together have the orders of these statuses, of one customer or all."""
+    shards = range(settings().order_shards)
+    if len(statuses) == len(OrderStatus):
+        if customer_id is None:
+            return BY_CREATED, [created_shard(number) for number in shards]
+        return BY_CUSTOMER, [customer_id]
+    if customer_id is None:
+        return BY_STATUS, [status_shard(status, number) for status in sorted(statuses) for number in shards]
+    return BY_CUSTOMER_STATUS, [customer_status(customer_id, status) for status in sorted(statuses)]
 
 
 def quote_order(request: CreateOrderRequest, *, buyer: Buyer) -> Quote:
@@ -227,7 +240,7 @@ def _new_order(placement: Placement, priced: PricedOrder) -> Order:
         request_hash=origin.request_hash.stored,
         created_key=f"{at}#{order_id}",
         shard=created_shard(shard),
-        open_shard=open_shard(OrderStatus.PENDING, shard),
+        **status_keys(customer_id=placement.buyer.id, status=OrderStatus.PENDING, shard=shard),
     )
 
 

@@ -17,7 +17,7 @@ class OrderStatus(StrEnum):
 
 
 OPEN = frozenset({OrderStatus.PENDING, OrderStatus.CONFIRMED})
-"""The states in which an order has a reservation of stock and is listed in the index of open orders."""
+"""The states in which an order has a reservation of stock."""
 
 
 @dataclass(frozen=True)
