@@ -191,6 +191,10 @@ COMPILE = $(UV) pip compile --quiet --universal --generate-hashes --python-versi
 openapi: $(INSTALLED) ## Write the merged OpenAPI document from the routes
 	@PYTHONPATH=layers/shared/python:functions .venv/bin/python -m local.openapi
 
+.PHONY: client
+client: $(INSTALLED_TESTS) ## Write the generated modules of the Python client, clients/python, from the OpenAPI document
+	@.venv/bin/python clients/python/generate.py
+
 .PHONY: events
 events: $(INSTALLED_TESTS) ## Write the schemas, samples and catalogue of the events, from the models and the running code
 	@.venv/bin/python -m pytest --quiet --write-events tests/functional/test_event_files.py

@@ -1,4 +1,4 @@
-"""A first program of a client developer, on the client that openapi-python-client generates as `oms_client`.
+"""A first program of a client developer, on the client that openapi-python-client generates as `generated_client`.
 
 `python walkthrough.py http://localhost:5000`, with the folder of the generated package on PYTHONPATH. It prints a line
 for each step and fails at the first answer that differs from the document.
@@ -9,12 +9,12 @@ import time
 from http import HTTPStatus
 from uuid import uuid4
 
-from oms_client import AuthenticatedClient, Client
-from oms_client.api.auth import log_in, register
-from oms_client.api.events import get_event, list_events
-from oms_client.api.inventory import list_products
-from oms_client.api.orders import cancel_order, create_order, get_order, list_orders, quote_order
-from oms_client.models import (
+from generated_client import AuthenticatedClient, Client
+from generated_client.api.auth import log_in, register
+from generated_client.api.events import get_event, list_events
+from generated_client.api.inventory import list_products
+from generated_client.api.orders import cancel_order, create_order, get_order, list_orders, quote_order
+from generated_client.models import (
     CancelRequest,
     CreateOrderRequest,
     GatewayProblem,
@@ -24,7 +24,7 @@ from oms_client.models import (
     Problem,
     RegisterRequest,
 )
-from oms_client.types import Response, Unset
+from generated_client.types import Response, Unset
 
 WAIT_SECONDS = 120
 MORE_THAN_THERE_IS = 10_000

@@ -65,7 +65,7 @@ def base_url(system: LocalSystem) -> str:
 
 
 def test_a_generated_python_client_goes_the_way_of_an_order(base_url: str) -> None:
-    package = GENERATED / "oms_client"
+    package = GENERATED / "generated_client"
     shutil.rmtree(package, ignore_errors=True)
     GENERATED.mkdir(exist_ok=True)
 

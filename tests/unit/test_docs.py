@@ -21,7 +21,15 @@ DECISIONS = ROOT / "docs/decisions"
 PAGES_OF_THE_API = {"GET /docs", "GET /docs/errors"}
 PAGES = sorted(
     str(it.relative_to(ROOT))
-    for pattern in ("*.md", "docs/**/*.md", "tests/*.md", "benchmarks/*.md", "functions/docs/*.md", ".github/**/*.md")
+    for pattern in (
+        "*.md",
+        "docs/**/*.md",
+        "tests/*.md",
+        "benchmarks/*.md",
+        "functions/docs/*.md",
+        "clients/*/*.md",
+        ".github/**/*.md",
+    )
     for it in ROOT.glob(pattern)
 )
 # They describe the day on which they were written.

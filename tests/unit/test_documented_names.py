@@ -20,7 +20,7 @@ PAGES = sorted(
     if it.name != "guards.md"  # written from the code, with test names
 )
 # Folders whose texts are names too: fields, statuses, settings, keys.
-CODE = ("layers/shared/python", "functions", "infra", "local")
+CODE = ("layers/shared/python", "functions", "infra", "local", "clients/python")
 TOOLS = ("tests/support", "benchmarks")
 # Names that the pages' own examples would add.
 EXAMPLES = {

@@ -1,0 +1,193 @@
+"""Performs the steps of flows: with a synchronous and with an asynchronous httpx client."""
+
+import threading
+import time
+from collections.abc import AsyncIterator, Iterator
+from typing import Any, TypeVar
+
+import anyio
+import httpx
+
+from oms_client.exchange import Call, Emit, Exchange, Exclusive, Flow, Send, Sleep, Step
+from oms_client.feed import Gap, follow
+from oms_client.models import EventResponse
+
+T = TypeVar("T")
+
+
+class Sender:
+    """Sends the requests of the synchronous client. Threads may share it."""
+
+    exchange: Exchange
+    http: httpx.Client
+    _lock: threading.Lock
+
+    def send(self, call: Call[T]) -> T:
+        return self._run(self.exchange.call(call))
+
+    def iterate(self, flow: Flow[None]) -> Iterator[Any]:
+        result: Any = None
+        while True:
+            try:
+                step = flow.send(result)
+            except StopIteration:
+                return
+            if isinstance(step, Emit):
+                yield step.value
+                result = None
+            else:
+                result = self._perform(step)
+
+    def _run(self, flow: Flow[T]) -> T:
+        result: Any = None
+        try:
+            while True:
+                result = self._perform(flow.send(result))
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]
+        finally:
+            flow.close()
+
+    def _perform(self, step: Step) -> Any:
+        match step:
+            case Send(request):
+                try:
+                    return self.http.send(request)
+                except httpx.TransportError as error:
+                    return error
+            case Sleep(seconds):
+                time.sleep(seconds)
+            case Exclusive(flow):
+                with self._lock:
+                    return self._run(flow)
+        return None
+
+
+class AsyncSender:
+    """Sends the requests of the asynchronous client, under asyncio or Trio."""
+
+    exchange: Exchange
+    http: httpx.AsyncClient
+    _lock: anyio.Lock
+
+    async def send(self, call: Call[T]) -> T:
+        return await self._run(self.exchange.call(call))
+
+    async def iterate(self, flow: Flow[None]) -> AsyncIterator[Any]:
+        result: Any = None
+        while True:
+            try:
+                step = flow.send(result)
+            except StopIteration:
+                return
+            if isinstance(step, Emit):
+                yield step.value
+                result = None
+            else:
+                result = await self._perform(step)
+
+    async def _run(self, flow: Flow[T]) -> T:
+        result: Any = None
+        try:
+            while True:
+                result = await self._perform(flow.send(result))
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]
+        finally:
+            flow.close()
+
+    async def _perform(self, step: Step) -> Any:
+        match step:
+            case Send(request):
+                try:
+                    return await self.http.send(request)
+                except httpx.TransportError as error:
+                    return error
+            case Sleep(seconds):
+                await anyio.sleep(seconds)
+            case Exclusive(flow):
+                async with self._lock:
+                    return await self._run(flow)
+        return None
+
+
+class Group:
+    """The operations of one group."""
+
+    def __init__(self, sender: Sender) -> None:
+        self._sender = sender
+
+    def _send(self, call: Call[T]) -> T:
+        return self._sender.send(call)
+
+    def _iterate(self, call: Call[Any]) -> Iterator[Any]:
+        return self._sender.iterate(self._sender.exchange.pages(call))
+
+
+class AsyncGroup:
+    """The operations of one group."""
+
+    def __init__(self, sender: AsyncSender) -> None:
+        self._sender = sender
+
+    async def _send(self, call: Call[T]) -> T:
+        return await self._sender.send(call)
+
+    def _iterate(self, call: Call[Any]) -> AsyncIterator[Any]:
+        return self._sender.iterate(self._sender.exchange.pages(call))
+
+
+class FeedReader(Group):
+    """The feed of events."""
+
+    def follow(
+        self,
+        after: str | None = None,
+        *,
+        type: str | None = None,
+        poll_seconds: float = 2,
+        on_gap: Gap | None = None,
+        wait: bool = True,
+    ) -> Iterator[EventResponse]:
+        """Yields the events of the feed in their order, and waits for further ones.
+
+        `after` is the id of the last event that you have processed, or `latest`; without it, the feed starts with the
+        oldest event, of 90 days ago. Store the id of each event once it is processed, and resume with it. After a lost
+        connection, a 429 or a 5xx it continues, however long that lasts.
+
+        If the place is older than the feed (410), events are missing: `on_gap` is called with the place, and the feed
+        continues with its oldest event. Events may be repeated then, so compare their ids. Without `on_gap`, the logger
+        `oms_client` gets a warning.
+
+        `type` has types such as `order.*,stock.low`. `wait=False` ends at the last event that there is now.
+        """
+        exchange = self._sender.exchange
+        return self._sender.iterate(follow(exchange, after, type, poll_seconds, on_gap, wait=wait))
+
+
+class AsyncFeedReader(AsyncGroup):
+    """The feed of events."""
+
+    def follow(
+        self,
+        after: str | None = None,
+        *,
+        type: str | None = None,
+        poll_seconds: float = 2,
+        on_gap: Gap | None = None,
+        wait: bool = True,
+    ) -> AsyncIterator[EventResponse]:
+        """Yields the events of the feed in their order, and waits for further ones.
+
+        `after` is the id of the last event that you have processed, or `latest`; without it, the feed starts with the
+        oldest event, of 90 days ago. Store the id of each event once it is processed, and resume with it. After a lost
+        connection, a 429 or a 5xx it continues, however long that lasts.
+
+        If the place is older than the feed (410), events are missing: `on_gap` is called with the place, and the feed
+        continues with its oldest event. Events may be repeated then, so compare their ids. Without `on_gap`, the logger
+        `oms_client` gets a warning.
+
+        `type` has types such as `order.*,stock.low`. `wait=False` ends at the last event that there is now.
+        """
+        exchange = self._sender.exchange
+        return self._sender.iterate(follow(exchange, after, type, poll_seconds, on_gap, wait=wait))
