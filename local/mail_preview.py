@@ -5,7 +5,7 @@ from typing import Any
 
 from oms.commands.closed_pipe import run_until_unread
 from oms.mail.rendering import RenderedText, render
-from oms.orders.schemas import OrderResponse
+from oms.orders.schemas import OrderEventData
 
 FOLDER = Path(__file__).resolve().parents[1] / "build" / "mails"
 ABOUT = {"name": "Alice", "shop": "shop.example", "public_url": "https://shop.example"}
@@ -51,14 +51,19 @@ ORDER: dict[str, Any] = {
     "currency": "EUR",
     "shipping_address": {
         "name": "Alice Moreau",
+        "company": "Moreau & Fils SARL",
         "line1": "14 Rue des Lilas",
         "line2": "3rd floor",
         "city": "Lyon",
         "postal_code": "69003",
         "region": None,
         "country": "FR",
+        "phone": "+33 4 72 00 00 00",
     },
     "note": None,
+    "purchase_order": None,
+    "metadata": {},
+    "tags": [],
     "created_at": "2026-11-22T09:41:07.120Z",
     "updated_at": "2026-11-22T09:41:07.120Z",
     "expires_at": None,
@@ -91,8 +96,8 @@ EXPORT = {
 }
 
 
-def sample_order(**changes: Any) -> OrderResponse:
-    return OrderResponse.model_validate(ORDER | changes, strict=False)
+def sample_order(**changes: Any) -> OrderEventData:
+    return OrderEventData.model_validate(ORDER | changes, strict=False)
 
 
 def samples() -> dict[str, dict[str, Any]]:
@@ -107,7 +112,7 @@ def samples() -> dict[str, dict[str, Any]]:
             "order": sample_order(expires_at="2026-11-22T10:11:07.120Z"),
             "reserved_until": "2026-11-22T10:11:07.120Z",
         },
-        "order.confirmed": {"order": sample_order(status="confirmed")},
+        "order.confirmed": {"order": sample_order(status="confirmed", purchase_order="PO-2026-0117")},
         "order.shipped": {"order": sample_order(status="shipped", shipment=SHIPMENT)},
         "order.cancelled": {"order": sample_order(status="cancelled", cancel_reason="Ordered by mistake")},
         "order.expired": {"order": sample_order(status="expired", shipping_address=None)},

@@ -10,7 +10,7 @@ from oms.audit import audit_log
 from oms.core.idempotency import IdempotentResult
 from oms.core.schemas import EmptyRequest, Request
 from oms.http import api
-from oms.http.access_rules import CUSTOMER, customer, manager
+from oms.http.access_rules import customer, manager
 from oms.http.api import current_caller, current_user
 from oms.http.serving import RESOLVER_OPTIONS, serve
 from oms.identity.access import CurrentUser
@@ -32,8 +32,12 @@ from oms.orders.schemas import (
 )
 from oms.orders.views import View, quote_response
 from oms.orders.visibility import Visibility
+from oms.service_keys.scopes import Scope
 
 app = APIGatewayHttpResolver(**RESOLVER_OPTIONS)
+
+# The fields of an order that customers may not send, with the scope that a service key needs for each.
+_FOR_MANAGERS: dict[str, Scope] = {"tags": "orders:manage"}
 
 
 @app.get("/api/v1/orders", **customer(scope="orders:read", manager_params=["customer_id"]))
@@ -50,7 +54,7 @@ def list_orders(query: Annotated[ListOrdersQuery, Query()]) -> Response[OrderPag
     return api.listed(page, view.show, OrderPage)
 
 
-@app.post("/api/v1/orders", status_code=201, **CUSTOMER)
+@app.post("/api/v1/orders", status_code=201, **customer(manager_fields=_FOR_MANAGERS))
 def create_order(request: CreateOrderRequest) -> Response[ManagedOrderResponse | OrderResponse]:
     """Place an order.
 
@@ -67,7 +71,7 @@ def create_order(request: CreateOrderRequest) -> Response[ManagedOrderResponse |
     )
 
 
-@app.post("/api/v1/orders/quote", **CUSTOMER)
+@app.post("/api/v1/orders/quote", **customer(manager_fields=_FOR_MANAGERS))
 def quote_order(request: CreateOrderRequest) -> Response[QuoteResponse]:
     """Price an order without placing it.
 

@@ -153,6 +153,8 @@ def _may_call(route: Route) -> str:
     )
     if rule["x-role"] == "public":
         return access
+    for name, scope in rule.get("x-manager-fields", {}).items():
+        access += f" Only managers and admins, and keys with the scope `{scope}`, may send `{name}`."
     scope = rule.get("x-scope")
     return access + (f" Service keys with the scope `{scope}`." if scope else " No service keys.")
 

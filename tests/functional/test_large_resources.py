@@ -8,9 +8,11 @@ import pytest
 
 from oms.http import api
 from tests.support.database import table
+from tests.support.event_bus import entries_of
 from tests.support.gateway import call
 from tests.support.invocation import Answer, Person
 from tests.support.shop import Shop
+from tests.support.streams import streamed
 
 PRODUCTS, ORDERS = "/api/v1/inventory/products", "/api/v1/orders"
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
@@ -82,25 +84,38 @@ def test_pages_of_the_largest_products_end_early_and_show_each_once(manager: Per
     assert all(pages)
 
 
-def test_the_largest_order_is_stored_and_shown(manager: Person) -> None:
+@pytest.mark.parametrize("text", [WIDE * 100, '"' * 500], ids=["wide", "escaped"])
+def test_the_largest_order_is_stored_shown_and_published(manager: Person, text: str) -> None:
     # Directly into the table, as creating 90 products takes long.
     shop = Shop(manager, manager)
     wide = WIDE * 500
-    names = ("name", "line1", "line2", "city", "postal_code", "region")
+    names = ("name", "company", "line1", "line2", "city", "postal_code", "region")
+    address = dict.fromkeys(names, wide) | {"country": "DE", "phone": WIDE * 50}
     body = {
-        "items": [{"product_id": shop.product(10_000, name=WIDE * 200), "quantity": 10_000} for _ in range(90)],
-        "shipping_address": dict.fromkeys(names, wide) | {"country": "DE"},
+        "items": [
+            {"product_id": shop.product(10_000, name=WIDE * 200, category=WIDE * 100), "quantity": 10_000}
+            for _ in range(90)
+        ],
+        "shipping_address": address,
+        "billing_address": address,
         "note": wide,
+        "purchase_order": WIDE * 100,
+        "metadata": {f"{number:02}".ljust(40, text[0]): text for number in range(50)},
+        "tags": [f"{number:02}".ljust(40, WIDE) for number in range(20)],
     }
 
-    placed = call("POST", ORDERS, body, token=manager.token)
+    with streamed("orders") as records:
+        placed = call("POST", ORDERS, as_text(body), token=manager.token)
     assert placed.status == 201, placed.text[:300]
     shown = call("GET", placed.headers["Location"], token=manager.token)
 
     assert shown.json == placed.json
     assert len(placed.json["items"]) == 90
-    assert placed.json["shipping_address"] == body["shipping_address"]
+    assert {name: placed.json[name] for name in body if name != "items"} == {
+        name: value for name, value in body.items() if name != "items"
+    }
     assert max(stored_sizes("orders")) < MOST_STORED
+    assert len(entries_of(records)) == 1
 
 
 @pytest.mark.parametrize("most", [1, 900])

@@ -65,9 +65,17 @@ class Shop:
     # The number of adjustments of a product's stock; `units` includes them.
     adjusted: Counter[str] = field(default_factory=Counter)
 
-    def product(self, units: int = 10, *, name: str = "Product", price: str = "19.99", status: str = "active") -> str:
+    def product(
+        self,
+        units: int = 10,
+        *,
+        name: str = "Product",
+        category: str = "Tools",
+        price: str = "19.99",
+        status: str = "active",
+    ) -> str:
         product_id = clock.random_id()
-        text = CreateProductRequest(sku=product_id, name=name, category="Tools", price=price, stock=units)
+        text = CreateProductRequest(sku=product_id, name=name, category=category, price=price, stock=units)
         product, stock = new_product(product_id, text, actor=System(), fingerprint="seed")
         product.status = stock.status = status
         for item in (product.place(), stock):

@@ -121,6 +121,8 @@ ADDRESS = {"name": "A", "line1": "B", "city": "C", "postal_code": "1", "country"
         ({"note": "x"}, {"note": " x\n"}),
         ({"shipping_address": ADDRESS}, {"shipping_address": ADDRESS | {"line2": " ", "region": "\u200b"}}),
         ({"shipping_address": ADDRESS}, {"shipping_address": ADDRESS | {"line2": None, "region": None}}),
+        ({}, {"billing_address": None, "purchase_order": "", "metadata": {}, "tags": []}),
+        ({"tags": ["b", "a"]}, {"tags": ["A", " b", "b"]}),
     ],
 )
 def test_a_default_spelled_out_makes_the_same_request(fields: dict[str, Any], spelled_out: dict[str, Any]) -> None:

@@ -623,9 +623,13 @@ class Orders(Group):
         *,
         items: Sequence[models.OrderItem],
         shipping_cost: Decimal | int | Unset = UNSET,
-        shipping_address: models.ShippingAddress | Unset | None = UNSET,
+        shipping_address: models.PostalAddress | Unset | None = UNSET,
+        billing_address: models.PostalAddress | Unset | None = UNSET,
         note: str | Unset | None = UNSET,
         expected_total: Decimal | int | Unset | None = UNSET,
+        purchase_order: str | Unset | None = UNSET,
+        metadata: Mapping[str, str] | Unset | None = UNSET,
+        tags: Sequence[str] | Unset | None = UNSET,
         idempotency_key: str | None = None,
     ) -> models.ManagedOrderResponse | models.OrderResponse:
         """Place an order: `POST /api/v1/orders`.
@@ -633,7 +637,8 @@ class Orders(Group):
         Reserves the stock of all lines, or of none. The order is `pending` until a manager confirms it. If no
         manager does so in time, the order expires and the stock is released.
 
-        **Access:** every signed-in user. No service keys.
+        **Access:** every signed-in user. Only managers and admins, and keys with the scope `orders:manage`, may
+        send `tags`. No service keys.
         """
         return self._send(
             Call(
@@ -644,8 +649,12 @@ class Orders(Group):
                     "items": items,
                     "shipping_cost": shipping_cost,
                     "shipping_address": shipping_address,
+                    "billing_address": billing_address,
                     "note": note,
                     "expected_total": expected_total,
+                    "purchase_order": purchase_order,
+                    "metadata": metadata,
+                    "tags": tags,
                 },
                 key=new_key(idempotency_key),
             )
@@ -656,16 +665,21 @@ class Orders(Group):
         *,
         items: Sequence[models.OrderItem],
         shipping_cost: Decimal | int | Unset = UNSET,
-        shipping_address: models.ShippingAddress | Unset | None = UNSET,
+        shipping_address: models.PostalAddress | Unset | None = UNSET,
+        billing_address: models.PostalAddress | Unset | None = UNSET,
         note: str | Unset | None = UNSET,
         expected_total: Decimal | int | Unset | None = UNSET,
+        purchase_order: str | Unset | None = UNSET,
+        metadata: Mapping[str, str] | Unset | None = UNSET,
+        tags: Sequence[str] | Unset | None = UNSET,
     ) -> models.QuoteResponse:
         """Price an order without placing it: `POST /api/v1/orders/quote`.
 
         Returns the price of the order that the same body would place, and the products that are short. No stock is
         reserved.
 
-        **Access:** every signed-in user. No service keys.
+        **Access:** every signed-in user. Only managers and admins, and keys with the scope `orders:manage`, may
+        send `tags`. No service keys.
         """
         return self._send(
             Call(
@@ -676,8 +690,12 @@ class Orders(Group):
                     "items": items,
                     "shipping_cost": shipping_cost,
                     "shipping_address": shipping_address,
+                    "billing_address": billing_address,
                     "note": note,
                     "expected_total": expected_total,
+                    "purchase_order": purchase_order,
+                    "metadata": metadata,
+                    "tags": tags,
                 },
                 safe=True,
             )

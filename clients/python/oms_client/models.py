@@ -131,10 +131,12 @@ WebhookStatus: TypeAlias = Literal["active", "paused", "disabled"]
 
 @dataclass(kw_only=True)
 class AddressResponse(ResponseModel):
-    """The address to which an order is sent."""
+    """A postal address."""
 
     name: str
     """The recipient."""
+    company: str | None
+    """The company of the recipient."""
     line1: str
     """Street and number, or a post office box."""
     line2: str | None
@@ -147,6 +149,8 @@ class AddressResponse(ResponseModel):
     """State, province or county."""
     country: str
     """The country's ISO 3166-1 alpha-2 code."""
+    phone: str | None
+    """A phone number for the carrier."""
 
 
 @dataclass(kw_only=True)
@@ -343,14 +347,26 @@ class CreateOrderRequest(RequestModel):
     """The shipping cost that the customer pays. The default is the shop's flat rate, or 0 if it has none. If the
     shop has a flat rate, no other value is allowed. If it has a maximum, customers must not exceed it.
     """
-    shipping_address: ShippingAddress | Unset | None = UNSET
+    shipping_address: PostalAddress | Unset | None = UNSET
     """The address to which the order is sent. Send null, or omit it, if nothing is shipped."""
+    billing_address: PostalAddress | Unset | None = UNSET
+    """The address for the invoice. Omit it if it is the shipping address."""
     note: str | Unset | None = UNSET
     """The customer's note to the shop."""
     expected_total: Decimal | int | Unset | None = UNSET
     """The total that the customer has seen, which is `total` of a quote. An order that would cost more is refused
     with `price-changed` and the new quote; one that costs less is placed. If it is omitted, the order is placed
     at the current prices. A quote ignores it.
+    """
+    purchase_order: str | Unset | None = UNSET
+    """The number of the customer's own purchase order."""
+    metadata: Mapping[str, str] | Unset | None = UNSET
+    """Your own keys and values, at most 50. The system stores them and does not read them. The customer sees them,
+    and events have them.
+    """
+    tags: Sequence[str] | Unset | None = UNSET
+    """Words by which the shop sorts its orders, at most 20. They are stored in lower case, sorted, each once.
+    Customers neither send nor see them.
     """
 
 
@@ -907,6 +923,10 @@ class ManagedOrderResponse(ResponseModel):
     """The address to which the order is sent; null if nothing is shipped."""
     note: str | None
     """The customer's note."""
+    purchase_order: str | None
+    """The number of the customer's own purchase order."""
+    metadata: dict[str, str]
+    """The keys and values that callers stored on the order."""
     created_at: datetime
     """When the order was placed."""
     updated_at: datetime
@@ -919,6 +939,10 @@ class ManagedOrderResponse(ResponseModel):
     """The shipment; null before the order is shipped."""
     cancel_reason: str | None
     """The reason for the cancellation; null if none was given."""
+    billing_address: AddressResponse | None
+    """The address for the invoice; null if none was given."""
+    tags: list[str]
+    """The words by which the shop sorts its orders, in lower case and sorted."""
     customer: CustomerResponse | None
     """The user who placed the order; null if the account no longer exists."""
 
@@ -1083,6 +1107,10 @@ class OrderResponse(ResponseModel):
     """The address to which the order is sent; null if nothing is shipped."""
     note: str | None
     """The customer's note."""
+    purchase_order: str | None
+    """The number of the customer's own purchase order."""
+    metadata: dict[str, str]
+    """The keys and values that callers stored on the order."""
     created_at: datetime
     """When the order was placed."""
     updated_at: datetime
@@ -1095,6 +1123,32 @@ class OrderResponse(ResponseModel):
     """The shipment; null before the order is shipped."""
     cancel_reason: str | None
     """The reason for the cancellation; null if none was given."""
+    billing_address: AddressResponse | None
+    """The address for the invoice; null if none was given."""
+
+
+@dataclass(kw_only=True)
+class PostalAddress(RequestModel):
+    """A postal address, with the company and a phone number if the carrier needs them."""
+
+    name: str
+    """The recipient: a person or a company."""
+    company: str | Unset | None = UNSET
+    """The company of the recipient."""
+    line1: str
+    """Street and number, or a post office box."""
+    line2: str | Unset | None = UNSET
+    """Further lines, such as building, floor or care of."""
+    city: str
+    """The city or town."""
+    postal_code: str | Unset | None = UNSET
+    """The postal code. Omit it for countries that have none, such as HK or AE."""
+    region: str | Unset | None = UNSET
+    """The state, province or county, if addresses of the country have one."""
+    country: str
+    """The country's ISO 3166-1 alpha-2 code, in capitals."""
+    phone: str | Unset | None = UNSET
+    """A phone number for the carrier, as people write it."""
 
 
 @dataclass(kw_only=True)
@@ -1644,26 +1698,6 @@ class ShipmentResponse(ResponseModel):
     """The URL of a page on which to follow the parcel; null if the shop gave none."""
     shipped_at: datetime
     """When the order was marked as shipped."""
-
-
-@dataclass(kw_only=True)
-class ShippingAddress(RequestModel):
-    """The address to which an order is sent."""
-
-    name: str
-    """The recipient: a person or a company."""
-    line1: str
-    """Street and number, or a post office box."""
-    line2: str | Unset | None = UNSET
-    """Further lines, such as building, floor or care of."""
-    city: str
-    """The city or town."""
-    postal_code: str | Unset | None = UNSET
-    """The postal code. Omit it for countries that have none, such as HK or AE."""
-    region: str | Unset | None = UNSET
-    """The state, province or county, if addresses of the country have one."""
-    country: str
-    """The country's ISO 3166-1 alpha-2 code, in capitals."""
 
 
 @dataclass(kw_only=True)

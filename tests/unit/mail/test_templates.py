@@ -12,7 +12,7 @@ from linkify_it import LinkifyIt
 
 from local.mail_preview import preview, sample_order, samples
 from oms.mail.rendering import harmless, render
-from oms.orders.schemas import OrderResponse
+from oms.orders.schemas import OrderEventData
 
 GOLDEN = Path(__file__).parent / "golden"
 PURPOSES = sorted(samples())
@@ -125,10 +125,11 @@ def test_a26_the_text_of_users_adds_no_line_no_mark_up_and_no_link(purpose: str)
 
 
 def test_a26_of_a_name_and_an_address_no_url_is_left() -> None:
-    address = dict.fromkeys(("line2", "region"), "") | dict.fromkeys(
-        ("name", "line1", "city", "postal_code", "country"), "https://evil.example/win"
+    address = dict.fromkeys(("line2", "region", "phone"), "") | dict.fromkeys(
+        ("name", "company", "line1", "city", "postal_code", "country"), "https://evil.example/win"
     )
-    order = sample_order(shipping_address=address, cancel_reason="<https://evil.example/win>")
+    evil = "<https://evil.example/win>"
+    order = sample_order(shipping_address=address, cancel_reason=evil, purchase_order=evil)
 
     mail = preview("order.cancelled", name="http://evil.example", order=order)
 
@@ -138,12 +139,13 @@ def test_a26_of_a_name_and_an_address_no_url_is_left() -> None:
     assert Page(mail.html).links == []
 
 
-def written_by_customers(order: OrderResponse, text: str) -> OrderResponse:
+def written_by_customers(order: OrderEventData, text: str) -> OrderEventData:
     """Returns the order with this text in each field that its customer may write."""
     address = order.shipping_address and order.shipping_address.model_copy(
-        update=dict.fromkeys(("name", "line1", "line2", "city", "postal_code", "region", "country"), text)
+        update=dict.fromkeys(("name", "company", "line1", "line2", "city", "postal_code", "region", "country"), text)
     )
-    return order.model_copy(update={"shipping_address": address, "cancel_reason": text, "note": text})
+    texts = dict.fromkeys(("cancel_reason", "note", "purchase_order"), text)
+    return order.model_copy(update={"shipping_address": address, **texts})
 
 
 @pytest.mark.parametrize("purpose", PURPOSES)

@@ -118,6 +118,9 @@ class Prose(GroupedMetadata):
 
 INVISIBLE_IS_NULL = BeforeValidator(lambda text: None if isinstance(text, str) and not texts.is_visible(text) else text)
 """Makes an optional text without visible characters null, as if it was not sent."""
+RequiredText = Annotated[str, VisibleText(500)]
+OptionalText = Annotated[Annotated[str, Prose(500)] | None, INVISIBLE_IS_NULL]
+OptionalLine = Annotated[Annotated[str, Prose(500, one_line=True)] | None, INVISIBLE_IS_NULL]
 
 
 @dataclass(frozen=True)

@@ -30,16 +30,24 @@ class AccessRule(BaseMiddlewareHandler[ApiGatewayResolver]):
     """The roles and the scope that may call a route. As the route's middleware, the rule stops requests that it did not
     admit.
 
-    Without a scope, no service key may call the route. `oms.http.admission` admits requests before the resolver sees
+    Without a scope, no service key may call the route. Of the body's `manager_fields`, customers may send none, and a
+    service key those whose scope it has. `oms.http.admission` admits requests before the resolver sees
     them, so neither depends on validation.
     """
 
     def __init__(
-        self, role: Role, manager_parameters: Sequence[str] = (), *, scope: Scope | None = None, head: bool = True
+        self,
+        role: Role,
+        manager_parameters: Sequence[str] = (),
+        *,
+        manager_fields: Mapping[str, Scope] | None = None,
+        scope: Scope | None = None,
+        head: bool = True,
     ) -> None:
         self.role = role
         self.scope = scope
         self.manager_parameters = frozenset(manager_parameters)
+        self.manager_fields = dict(manager_fields or {})
         self.head = head
         self.security: list[dict[str, list[str]]] = [] if role == "public" else [{"accessToken": []}]
         self.extensions: dict[str, Any] = {"x-role": role}
@@ -49,6 +57,8 @@ class AccessRule(BaseMiddlewareHandler[ApiGatewayResolver]):
             self.extensions["x-scope"] = scope
         if manager_parameters:
             self.extensions["x-manager-parameters"] = list(manager_parameters)
+        if manager_fields:
+            self.extensions["x-manager-fields"] = self.manager_fields
         if not head:
             self.extensions["x-head"] = False
 
@@ -63,12 +73,18 @@ class AccessRule(BaseMiddlewareHandler[ApiGatewayResolver]):
         return {"middlewares": [self], "openapi_extensions": self.extensions, "security": self.security}
 
 
-def customer(*, scope: Scope | None = None, manager_params: Sequence[str] = ()) -> dict[str, Any]:
+def customer(
+    *,
+    scope: Scope | None = None,
+    manager_params: Sequence[str] = (),
+    manager_fields: Mapping[str, Scope] | None = None,
+) -> dict[str, Any]:
     """Returns CUSTOMER's options for a route that service keys with the scope may call too.
 
-    Only managers and service keys may send the query parameters `manager_params`.
+    Only managers and service keys may send the query parameters `manager_params`, and the fields of the body that
+    `manager_fields` names. A service key needs the field's scope too.
     """
-    return AccessRule("customer", manager_params, scope=scope).options
+    return AccessRule("customer", manager_params, manager_fields=manager_fields, scope=scope).options
 
 
 def manager(*, scope: Scope, head: bool = True) -> dict[str, Any]:

@@ -36,7 +36,7 @@ from oms.http.api import (
 from oms.http.powertools import routes_by_precedence, routes_of
 from oms.identity.access import authenticate
 from oms.identity.user_limits import limit_requests
-from oms.service_keys.access import authenticate_key, is_service_key
+from oms.service_keys.access import ServiceCaller, authenticate_key, is_service_key
 from oms.service_keys.limits import KEY_LEASES, NOTED_USES
 
 _RANK = {"customer": 1, "manager": 2, "admin": 3}
@@ -60,6 +60,22 @@ def admit(app: APIGatewayHttpResolver, request: RequestContext) -> Match:
     _authorize(rule, request)
     request.admitted_by = rule
     return match
+
+
+def admit_fields(request: RequestContext) -> None:
+    """Checks the fields of the parsed body that customers may not send, nor keys without the field's scope.
+
+    Raises ForbiddenError and InsufficientScopeError. It precedes validation, so a wrong value of such a field is a 403.
+    """
+    rule, caller = request.admitted_by, request.caller
+    if rule is None or caller is None:
+        return
+    for name in rule.manager_fields.keys() & request.body.keys():
+        scope = rule.manager_fields[name]
+        if not caller.is_manager:
+            _deny(caller, request, ForbiddenError(f"Only managers and admins may send `{name}`. Omit it."))
+        if isinstance(caller, ServiceCaller) and scope not in caller.scopes:
+            _deny(caller, request, InsufficientScopeError(scope))
 
 
 def require_rules(app: APIGatewayHttpResolver) -> None:

@@ -32,7 +32,7 @@ from oms.core.retries import CALL_ERRORS, deadline, is_transient
 from oms.core.settings import require
 from oms.http import body
 from oms.http.access_rules import RequestContext, current_request
-from oms.http.admission import admit, require_rules
+from oms.http.admission import admit, admit_fields, require_rules
 from oms.http.api import check_conditions, check_shown, is_read, problem
 from oms.http.client_address import require_front
 from oms.http.powertools import encode_responses
@@ -255,6 +255,7 @@ def _admitted_answer(app: APIGatewayHttpResolver, request: RequestContext, conte
         check_conditions(match.route.func)
         if match.route.dependant.body_params:
             request.body = body.parse(request.event, request.headers)
+            admit_fields(request)
     except OmsError as error:
         return _as_answer(error)
     return app.resolve(_checked_event(request, match.route), context)

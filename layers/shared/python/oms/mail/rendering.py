@@ -119,6 +119,7 @@ def _address_lines(address: Any) -> Iterator[str]:
     """Yields the lines of an order's shipping address that are not empty."""
     for line in (
         address.name,
+        address.company,
         address.line1,
         address.line2,
         " ".join(part for part in (address.postal_code, address.city) if part),

@@ -3,9 +3,9 @@
 from oms.events.envelope import Event, EventActor, event_id
 from oms.events.streams import Change
 from oms.orders.models import Order
-from oms.orders.schemas import OrderResponse
+from oms.orders.schemas import OrderEventData
 from oms.orders.states import OrderStatus
-from oms.orders.views import order_response
+from oms.orders.views import event_data
 
 _NAMES = {
     OrderStatus.PENDING: "order.created",
@@ -16,10 +16,10 @@ _NAMES = {
     OrderStatus.EXPIRED: "order.expired",
     OrderStatus.RETURNED: "order.returned",
 }
-PAYLOADS = dict.fromkeys(_NAMES.values(), OrderResponse)
+PAYLOADS = dict.fromkeys(_NAMES.values(), OrderEventData)
 
 
-def events_from_change(change: Change) -> list[Event[OrderResponse]]:
+def events_from_change(change: Change) -> list[Event[OrderEventData]]:
     """Returns the event of a transition, or an empty list if the order's version did not change."""
     if change.new is None:
         return []
@@ -29,7 +29,7 @@ def events_from_change(change: Change) -> list[Event[OrderResponse]]:
     return [event_from_order(order)]
 
 
-def event_from_order(order: Order) -> Event[OrderResponse]:
+def event_from_order(order: Order) -> Event[OrderEventData]:
     """Returns the event of an order's latest transition."""
     entry = order.history[-1]
     name = _NAMES[OrderStatus(entry.to)]
@@ -39,5 +39,5 @@ def event_from_order(order: Order) -> Event[OrderResponse]:
         occurred_at=entry.at,
         sequence=order.version,
         actor=EventActor(id=entry.actor_id, role=entry.actor_role),
-        data=order_response(order),
+        data=event_data(order),
     )

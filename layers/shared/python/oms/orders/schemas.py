@@ -1,6 +1,6 @@
 """Requests and responses of the order routes."""
 
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -10,75 +10,24 @@ from pydantic import (
     StringConstraints,
 )
 
+from oms.core.address_schemas import AddressResponse, PostalAddress
 from oms.core.money_fields import CurrencyCode, Money, MoneyText, TotalMoney
 from oms.core.schemas import (
-    INVISIBLE_IS_NULL,
     NextCursor,
+    OptionalText,
     PageQuery,
     ProductId,
-    Prose,
     Request,
+    RequiredText,
     Response,
     Timestamp,
-    VisibleText,
 )
+from oms.orders.content_schemas import EMPTY_IS_NULL, Metadata, PurchaseOrder, Tags
 from oms.orders.filters import OrderFilters
 from oms.orders.models import HistoryEntry
 from oms.orders.states import OrderStatus
 
 MAX_LINES = 90
-
-# The officially assigned codes of ISO 3166-1 alpha-2.
-_COUNTRY_CODES = """
-AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS BT BV BW BY BZ
-CA CC CD CF CG CH CI CK CL CM CN CO CR CU CV CW CX CY CZ DE DJ DK DM DO DZ EC EE EG EH ER ES ET FI FJ FK FM FO
-FR GA GB GD GE GF GG GH GI GL GM GN GP GQ GR GS GT GU GW GY HK HM HN HR HT HU ID IE IL IM IN IO IQ IR IS IT JE
-JM JO JP KE KG KH KI KM KN KP KR KW KY KZ LA LB LC LI LK LR LS LT LU LV LY MA MC MD ME MF MG MH MK ML MM MN MO
-MP MQ MR MS MT MU MV MW MX MY MZ NA NC NE NF NG NI NL NO NP NR NU NZ OM PA PE PF PG PH PK PL PM PN PR PS PT PW
-PY QA RE RO RS RU RW SA SB SC SD SE SG SH SI SJ SK SL SM SN SO SR SS ST SV SX SY SZ TC TD TF TG TH TJ TK TL TM
-TN TO TR TT TV TW TZ UA UG UM US UY UZ VA VC VE VG VI VN VU WF WS YE YT ZA ZM ZW
-"""
-COUNTRIES = frozenset(_COUNTRY_CODES.split())
-
-
-def _country(code: str) -> str:
-    if code not in COUNTRIES:
-        raise ValueError("must be an ISO 3166-1 alpha-2 code, such as DE")
-    return code
-
-
-RequiredText = Annotated[str, VisibleText(500)]
-OptionalText = Annotated[Annotated[str, Prose(500)] | None, INVISIBLE_IS_NULL]
-OptionalLine = Annotated[Annotated[str, Prose(500, one_line=True)] | None, INVISIBLE_IS_NULL]
-
-
-class ShippingAddress(Request):
-    """The address to which an order is sent."""
-
-    name: RequiredText = Field(description="The recipient: a person or a company.", examples=["Alice Moreau"])
-    line1: RequiredText = Field(description="Street and number, or a post office box.", examples=["12 Rue des Lilas"])
-    line2: OptionalLine = Field(
-        None, description="Further lines, such as building, floor or care of.", examples=["Bâtiment B"]
-    )
-    city: RequiredText = Field(description="The city or town.", examples=["Lyon"])
-    postal_code: OptionalLine = Field(
-        None, description="The postal code. Omit it for countries that have none, such as HK or AE.", examples=["69003"]
-    )
-    region: OptionalLine = Field(
-        None,
-        description="The state, province or county, if addresses of the country have one.",
-        examples=["Auvergne-Rhône-Alpes"],
-    )
-    country: Annotated[str, AfterValidator(_country)] = Field(
-        description="The country's ISO 3166-1 alpha-2 code, in capitals.", examples=["FR"]
-    )
-
-    def stored(self) -> dict[str, str | None]:
-        """Returns the address in the form in which an order stores it.
-
-        A missing postal code becomes empty text, since earlier versions of the code cannot read null there.
-        """
-        return self.model_dump() | {"postal_code": self.postal_code or ""}
 
 
 class OrderItem(Request):
@@ -123,8 +72,11 @@ class CreateOrderRequest(Request):
         "exceed it.",
         examples=["5"],
     )
-    shipping_address: ShippingAddress | None = Field(
+    shipping_address: PostalAddress | None = Field(
         None, description="The address to which the order is sent. Send null, or omit it, if nothing is shipped."
+    )
+    billing_address: PostalAddress | None = Field(
+        None, description="The address for the invoice. Omit it if it is the shipping address."
     )
     note: OptionalText = Field(None, description="The customer's note to the shop.", examples=["Please ring twice."])
     expected_total: TotalMoney | None = Field(
@@ -133,6 +85,33 @@ class CreateOrderRequest(Request):
         "more is refused with `price-changed` and the new quote; one that costs less is placed. If it is omitted, "
         "the order is placed at the current prices. A quote ignores it.",
     )
+    purchase_order: PurchaseOrder = Field(
+        None, description="The number of the customer's own purchase order.", examples=["PO-2026-0117"]
+    )
+    metadata: Annotated[Metadata | None, EMPTY_IS_NULL] = Field(
+        None,
+        description="Your own keys and values, at most 50. The system stores them and does not read them. The customer "
+        "sees them, and events have them.",
+        examples=[{"cart_id": "c-7781"}],
+    )
+    tags: Annotated[Tags | None, EMPTY_IS_NULL] = Field(
+        None,
+        description="Words by which the shop sorts its orders, at most 20. They are stored in lower case, sorted, each "
+        "once. Customers neither send nor see them.",
+        examples=[["gift", "wholesale"]],
+    )
+
+    def stored_contents(self) -> dict[str, Any]:
+        """Returns the attributes that an order stores besides its lines and amounts, by name."""
+        shipping, billing = self.shipping_address, self.billing_address
+        return {
+            "shipping_address": shipping.stored() if shipping else None,
+            "billing_address": billing.stored() if billing else None,
+            "note": self.note,
+            "purchase_order": self.purchase_order,
+            "metadata": self.metadata,
+            "tags": self.tags,
+        }
 
 
 class CancelRequest(Request):
@@ -202,20 +181,6 @@ class LineResponse(Response):
     line_total: MoneyText = Field(description="`quantity` × `unit_price`.", examples=["49.80"])
 
 
-class AddressResponse(Response):
-    """The address to which an order is sent."""
-
-    name: str = Field(description="The recipient.", examples=["Alice Moreau"])
-    line1: str = Field(description="Street and number, or a post office box.", examples=["12 Rue des Lilas"])
-    line2: str | None = Field(description="Further lines, such as building, floor or care of.", examples=["Bâtiment B"])
-    city: str = Field(description="The city or town.", examples=["Lyon"])
-    postal_code: str | None = Field(
-        description="The postal code; null in countries that have none.", examples=["69003"]
-    )
-    region: str | None = Field(description="State, province or county.", examples=["Auvergne-Rhône-Alpes"])
-    country: str = Field(description="The country's ISO 3166-1 alpha-2 code.", examples=["FR"])
-
-
 class ShipmentResponse(Response):
     """The shipment of an order."""
 
@@ -230,8 +195,14 @@ class ShipmentResponse(Response):
     shipped_at: Timestamp = Field(description="When the order was marked as shipped.")
 
 
-class OrderResponse(Response):
-    """An order as its customer sees it."""
+_TAGS = Field(
+    description="The words by which the shop sorts its orders, in lower case and sorted.",
+    examples=[["gift", "wholesale"]],
+)
+
+
+class OrderFields(Response):
+    """The fields of an order that its customer, managers and subscribers see."""
 
     id: str = Field(description="The order's id, for paths.", examples=["0C8Z4V6T2R9QKX1M5N7P"])
     number: str = Field(
@@ -249,6 +220,12 @@ class OrderResponse(Response):
         description="The address to which the order is sent; null if nothing is shipped."
     )
     note: str | None = Field(description="The customer's note.", examples=["Please ring twice."])
+    purchase_order: str | None = Field(
+        description="The number of the customer's own purchase order.", examples=["PO-2026-0117"]
+    )
+    metadata: dict[str, str] = Field(
+        description="The keys and values that callers stored on the order.", examples=[{"cart_id": "c-7781"}]
+    )
     created_at: Timestamp = Field(description="When the order was placed.")
     updated_at: Timestamp = Field(description="When the order last changed.")
     expires_at: Timestamp | None = Field(
@@ -259,6 +236,18 @@ class OrderResponse(Response):
     cancel_reason: str | None = Field(
         description="The reason for the cancellation; null if none was given.", examples=["Ordered by mistake"]
     )
+
+
+class OrderEventData(OrderFields):
+    """An order in an event. The billing address is not in it."""
+
+    tags: list[str] = _TAGS
+
+
+class OrderResponse(OrderFields):
+    """An order as its customer sees it."""
+
+    billing_address: AddressResponse | None = Field(description="The address for the invoice; null if none was given.")
 
 
 class CustomerResponse(Response):
@@ -272,6 +261,7 @@ class CustomerResponse(Response):
 class ManagedOrderResponse(OrderResponse):
     """An order as managers, admins and service keys with the scope `orders:read` see it."""
 
+    tags: list[str] = _TAGS
     customer: CustomerResponse | None = Field(
         description="The user who placed the order; null if the account no longer exists."
     )

@@ -218,7 +218,6 @@ def _new_order(placement: Placement, priced: PricedOrder) -> Order:
     now = clock.now()
     at = clock.timestamp(now)
     shard = int.from_bytes(hashlib.sha256(order_id.encode()).digest()[:4]) % settings().order_shards
-    address = request.shipping_address
     hold = settings().hold if placement.limits.verified else settings().unverified_hold
     return Order(
         id=order_id,
@@ -230,8 +229,7 @@ def _new_order(placement: Placement, priced: PricedOrder) -> Order:
         shipping_cost=priced.shipping_cost,
         total=priced.total,
         currency=settings().currency,
-        shipping_address=address.stored() if address else None,
-        note=request.note,
+        **request.stored_contents(),
         created_at=at,
         updated_at=at,
         expires_at=clock.timestamp(now + hold),

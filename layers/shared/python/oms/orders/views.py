@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic_core import to_json
 
+from oms.core.address_schemas import shown_address
 from oms.core.dynamodb import batch_get
 from oms.core.money import to_text
 from oms.core.schemas import Shown
@@ -13,8 +14,8 @@ from oms.identity.models import User, user_key
 from oms.orders.models import Order, OrderLine, Shipment
 from oms.orders.pricing import Quote
 from oms.orders.schemas import (
-    AddressResponse,
     LineResponse,
+    OrderEventData,
     OrderResponse,
     QuoteResponse,
     ShipmentResponse,
@@ -26,8 +27,8 @@ from oms.orders.states import OrderStatus
 VIEW_ATTRIBUTES = frozenset(
     (
         *("id", "number", "status", "customer_id", "lines", "subtotal", "shipping_cost", "total", "currency"),
-        *("shipping_address", "note", "created_at", "updated_at", "expires_at", "version", "shipment"),
-        "cancel_reason",
+        *("shipping_address", "billing_address", "note", "purchase_order", "metadata", "tags"),
+        *("created_at", "updated_at", "expires_at", "version", "shipment", "cancel_reason"),
     )
 )
 
@@ -53,15 +54,21 @@ class View:
     def show(self, order: Order) -> Shown[OrderResponse]:
         """Returns an order as the caller sees it, with the fields of ManagedOrderResponse if `managed`."""
         shown = _seen_by_all(order)
+        shown["billing_address"] = shown_address(order.attribute_values.get("billing_address"))
         if self._managed:
             self.load_customers([order])
+            shown["tags"] = _tags(order)
             shown["customer"] = _customer(self._customers[order.customer_id])
         return Shown(shown)
 
 
-def order_response(order: Order) -> OrderResponse:
-    """Returns an order as its customer and events show it."""
-    return OrderResponse.model_validate_json(to_json(_seen_by_all(order)))
+def event_data(order: Order) -> OrderEventData:
+    """Returns an order as events show it."""
+    return OrderEventData.model_validate_json(to_json(_seen_by_all(order) | {"tags": _tags(order)}))
+
+
+def _tags(order: Order) -> list[str]:
+    return order.attribute_values.get("tags") or []
 
 
 def _customer(user: User | None) -> dict[str, Any] | None:
@@ -83,8 +90,10 @@ def _seen_by_all(order: Order) -> dict[str, Any]:
         "shipping_cost": to_text(values["shipping_cost"]),
         "total": to_text(values["total"]),
         "currency": values["currency"],
-        "shipping_address": _address(values.get("shipping_address")),
+        "shipping_address": shown_address(values.get("shipping_address")),
         "note": values.get("note"),
+        "purchase_order": values.get("purchase_order"),
+        "metadata": values.get("metadata") or {},
         "created_at": values["created_at"],
         "updated_at": values["updated_at"],
         "expires_at": values.get("expires_at"),
@@ -105,16 +114,6 @@ def _line(line: OrderLine) -> dict[str, Any]:
         "unit_price": to_text(values["unit_price"]),
         "line_total": to_text(values["unit_price"] * values["quantity"]),
     }
-
-
-def _address(stored: dict[str, Any] | None) -> dict[str, Any] | None:
-    if not stored:
-        return None
-    # Stored addresses have empty text for a missing postal code.
-    return {name: stored[name] for name in _ADDRESS} | {"postal_code": stored["postal_code"] or None}
-
-
-_ADDRESS = tuple(AddressResponse.model_fields)
 
 
 def _shipment(stored: Shipment | None) -> dict[str, Any] | None:

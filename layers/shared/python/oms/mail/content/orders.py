@@ -1,20 +1,26 @@
 """Mails about an order, to its customer. They show the order of the event."""
 
+import json
+from typing import Any
+
 from oms.core import clock
 from oms.events.envelope import Event
 from oms.identity.models import User
 from oms.mail.messages import Content, Notification
-from oms.orders.schemas import OrderResponse
+from oms.orders.schemas import OrderEventData
 
 # Customers notice the other moves without a mail: the parcel arrives, or they send it back.
 MAILED = ("order.created", "order.confirmed", "order.shipped", "order.cancelled", "order.expired")
 # Omitted in mails to an unverified address, which may belong to another person.
-_WRITTEN_BY_CUSTOMERS = {"shipping_address": None, "note": None, "cancel_reason": None}
+_WRITTEN_BY_CUSTOMERS = dict.fromkeys(("shipping_address", "note", "purchase_order", "cancel_reason"))
+# The fields that events of earlier versions do not have. Such events can be in a queue for 14 days.
+_ADDED: dict[str, Any] = {"purchase_order": None, "metadata": {}, "tags": []}
+_ADDED_TO_ADDRESS = {"company": None, "phone": None}
 
 
 def order_moved(body: str) -> Notification:
-    """Returns the mail about an event, `body` as JSON. Raises pydantic's ValidationError."""
-    event = Event[OrderResponse].model_validate_json(body)
+    """Returns the mail about an event, `body` as JSON. Raises KeyError, and pydantic's ValidationError."""
+    event = _of_current_version(body)
     order = event.data
 
     def content(user: User) -> Content:
@@ -23,3 +29,11 @@ def order_moved(body: str) -> Notification:
         return Content({"order": redacted, "reserved_until": order.expires_at if is_held else None})
 
     return Notification(event.id, event.type, order.customer_id, content)
+
+
+def _of_current_version(body: str) -> Event[OrderEventData]:
+    event = json.loads(body)
+    data = _ADDED | event["data"]
+    if data["shipping_address"]:
+        data["shipping_address"] = _ADDED_TO_ADDRESS | data["shipping_address"]
+    return Event[OrderEventData].model_validate_json(json.dumps(event | {"data": data}))
