@@ -1,15 +1,20 @@
 """The Python client on the functions in process, and on scripted answers."""
 
+import json
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
+import pytest
 
 from oms_client import AsyncOmsClient, OmsClient, RetryPolicy, ServiceKey
+from oms_client.cli import run
+from oms_client.cli.state import State
 from tests.support.gateway import call
 from tests.support.invocation import Person
 
-URL = "http://oms.test"
+URL = "https://oms.test"
 
 
 class Functions(httpx.BaseTransport, httpx.AsyncBaseTransport):
@@ -77,3 +82,26 @@ def problem(status: int, code: str, *, headers: dict[str, str] | None = None, **
     content = {"type": f"/docs/errors#{code}", "title": "T", "status": status, "detail": "D", "instance": "/"}
     content |= {"code": code, "request_id": "r"} | members
     return httpx.Response(status, json=content, headers=headers)
+
+
+@dataclass
+class Terminal:
+    """Runs commands of `oms`, with its own folder for profiles."""
+
+    transport: httpx.BaseTransport
+    capture: pytest.CaptureFixture[str]
+    out: str = ""
+    err: str = ""
+    retries: RetryPolicy | None = None
+
+    def run(self, *arguments: str) -> int:
+        code = run(arguments, State(self.transport, self.retries))
+        out, self.err = self.capture.readouterr()
+        # The functions write their log to the same output.
+        self.out = "".join(it for it in out.splitlines(keepends=True) if not it.startswith(('{"level":', '{"_aws":')))
+        return code
+
+    @property
+    def lines(self) -> list[Any]:
+        """The lines of the output, as JSON."""
+        return [json.loads(it) for it in self.out.splitlines()]

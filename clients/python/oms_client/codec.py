@@ -72,11 +72,17 @@ def encode(value: Any) -> Any:
         case datetime():
             if value.tzinfo is None:
                 raise ValueError(f"{value} has no time zone: use datetime.now(UTC), or attach one")
-            return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+            precision = "microseconds" if value.microsecond % 1000 else "milliseconds"
+            return value.astimezone(UTC).isoformat(timespec=precision).replace("+00:00", "Z")
         case date():
             return value.isoformat()
-        case RequestModel() | ResponseModel():
+        case RequestModel():
             return encode({wire(it.name): getattr(value, it.name) for it in dataclasses.fields(value)})
+        case ResponseModel():
+            members = {it: getattr(value, it.name) for it in dataclasses.fields(value) if it.name != "response"}
+            # A member with a default was absent.
+            present = {it.name: member for it, member in members.items() if member is not it.default}
+            return encode({wire(name): member for name, member in present.items()})
         case Mapping():
             return {name: encode(it) for name, it in value.items() if it is not UNSET}
         case Sequence() if not isinstance(value, bytes):

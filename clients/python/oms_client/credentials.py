@@ -73,6 +73,10 @@ class Session:
         self._store = store or MemoryStore()
         self._tokens = self._store.load()
 
+    @property
+    def tokens(self) -> Tokens | None:
+        return self._tokens
+
     def token(self, exchange: Exchange) -> Flow[str]:
         if self._tokens:
             yield from ()

@@ -23,7 +23,7 @@ LINE = {"product_id": "1", "sku": "A", "name": "N", "category": "C", "quantity":
         (Decimal("1E+3"), "1000"),
         (Decimal("1E-7"), "0.0000001"),
         (10, 10),
-        (datetime(2026, 1, 31, 10, 30, tzinfo=timezone(timedelta(hours=1))), "2026-01-31T09:30:00Z"),
+        (datetime(2026, 1, 31, 10, 30, tzinfo=timezone(timedelta(hours=1))), "2026-01-31T09:30:00.000Z"),
         (date(2026, 1, 31), "2026-01-31"),
         ([models.OrderItem(product_id="1", quantity=2)], [{"product_id": "1", "quantity": 2}]),
         ({"a": UNSET, "b": None}, {"b": None}),
