@@ -8,9 +8,10 @@ const api = { target: process.env.OMS_URL ?? 'http://localhost:5000', changeOrig
 
 // The modules of the entry. The application imports it too, and must not take it along.
 const START =
-  /src.(session.session|pages.load|pages.orders.query|shell.theme|texts.language|api.problem)|preload-helper/
+  /src.(session.session|pages.load|pages.(orders|products).query|shell.theme|texts.language|api.problem)|preload-helper/
 // The application, and the modules that most pages need. A group has all that its modules import.
-const APPLICATION = /src.(draw|api.(lists|intent)|ui.(LoadMore|OrderBadge|Skeleton|current))/
+const APPLICATION =
+  /src.(draw|api.(lists|intent)|ui.(Card|Empty|filters|ListFrame|Loaded|LoadMore|OrderBadge|PageHead|SearchBox|SearchOn|Skeleton|Table|current|useRows|useTyped)\.)/
 
 /** Lets index.html load the application beside its entry, which imports it only after it has begun the requests. */
 function preloadApplication(): Plugin {

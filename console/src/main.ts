@@ -11,10 +11,16 @@ import './ui/components.css'
 import './shell/shell.css'
 import { searchOf } from './api/query'
 import { loadPage } from './pages/load'
-import { firstPage } from './pages/orders/query'
+import * as orders from './pages/orders/query'
+import * as products from './pages/products/query'
 import { readAhead, start } from './session/session'
 import { applyTheme } from './shell/theme'
 import { chosenLanguage, loadTexts } from './texts/language'
+
+const FIRST_PAGES: Record<string, (search: Record<string, string>) => string | null> = {
+  '/orders': orders.firstPage,
+  '/products': products.firstPage,
+}
 
 async function main(): Promise<void> {
   applyTheme()
@@ -22,7 +28,8 @@ async function main(): Promise<void> {
   document.documentElement.lang = language
   void start()
   const { pathname, search } = location
-  if (pathname === '/orders') readAhead(firstPage(searchOf(search)))
+  const first = FIRST_PAGES[pathname]?.(searchOf(search))
+  if (first) readAhead(first)
   // A page that cannot be loaded is loaded again when it is shown, which then says so.
   loadPage(pathname).catch(() => {})
   const [texts, { draw }] = await Promise.all([loadTexts(language), import('./draw')])

@@ -5,6 +5,7 @@ import { Problem } from './api/problem'
 import { searchOf } from './api/query'
 import { LOAD } from './pages/load'
 import type { OrdersSearch } from './pages/orders/query'
+import type { ProductsSearch } from './pages/products/query'
 import { Shell } from './shell/Shell'
 import { Failed } from './ui/problems'
 
@@ -23,7 +24,6 @@ export type ReportsSearch = { from?: string; to?: string; group?: string }
 
 export type UsersSearch = { q?: string; role?: string; status?: string }
 export type AuditSearch = { actor?: string; action?: string; target?: string; from?: string; to?: string }
-export type ProductsSearch = { view?: string; q?: string; category?: string; sort?: string }
 type Maybe<Name extends string> = { [name in Name]?: string | undefined }
 export type WebhookSearch = Maybe<'status' | 'delivery'>
 export type EventsSearch = Maybe<'view' | 'type' | 'after' | 'event'>

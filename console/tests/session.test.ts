@@ -67,6 +67,23 @@ it.each([
   expect(reads()).toHaveLength(2)
 })
 
+it.each([
+  '',
+  '?view=low',
+  '?view=soon',
+  '?category=Desk%20%26%20pens&sort=-price',
+  '?view=archived&sort=name',
+])('the page of /products%s uses the response that was read before it', async (address) => {
+  const { readAhead } = await opened()
+  const { searchOf } = await import('~/api/query')
+  const { firstPage } = await import('~/pages/products/query')
+  const { readProducts } = await import('~/pages/products/products')
+  const path = firstPage(searchOf(address))
+  readAhead(path ?? '')
+  await readProducts(searchOf(address), '2026-11-30').catch(() => {})
+  expect(sent.filter((it) => it.startsWith('GET /api/v1/inventory/products?'))).toHaveLength(1)
+})
+
 it('a response that no page has used for ten seconds is not used later', async () => {
   vi.useFakeTimers()
   const { firstPage, readAhead, readOrders } = await opened()

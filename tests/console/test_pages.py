@@ -7,7 +7,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, ViewportSize, expect
 
 from local.console import BUILT
 from tests.console.office import Office, SignedIn, settle, too_wide
@@ -45,6 +45,18 @@ PAGES = (
     "/stock-check",
     "/account",
 )
+PHONE = ViewportSize(width=360, height=740)
+# Above it, Lighthouse's score falls: https://web.dev/articles/cls
+MOST_SHIFT = 0.1
+# Collects the parts of the page that moved while it loaded, each with its distance from the top before and after.
+OBSERVE_SHIFTS = """
+window.shifts = []
+new PerformanceObserver(list => shifts.push(...list.getEntries().map(it => ({
+  value: it.value,
+  parts: it.sources.map(({ node, previousRect, currentRect }) =>
+    `${node?.outerHTML?.slice(0, 60)} from ${previousRect.y} to ${currentRect.y}`),
+})))).observe({ type: 'layout-shift', buffered: true })
+"""
 # Bytes of compressed script.
 FIRST_LOAD = 180 * 1024
 FURTHER_PAGE = 60 * 1024
@@ -59,9 +71,9 @@ def violations(page: Page, rules: object = RULES) -> list[str]:
 
 
 def faults(page: Page) -> list[str]:
-    """Examines what is shown: at a desk and on a phone, in both colours."""
+    """Examines what is shown: on a phone and at a desk, in both colours."""
     found = []
-    for width in (1280, 360):
+    for width in (360, 1280):
         page.emulate_media(color_scheme="light")
         wrong = [f"wider than the page: {it}" for it in too_wide(page, width)] + violations(page)
         page.emulate_media(color_scheme="dark")
@@ -120,10 +132,14 @@ def examples(signed_in: SignedIn) -> Iterator[dict[str, str]]:
 
 def test_pages_are_accessible_and_fit_a_phone(office: Office, examples: dict[str, str]) -> None:
     page = office.open("admin", reduced_motion="reduce")
+    page.add_init_script(OBSERVE_SHIFTS)
     found = {}
     for path in PAGES:
+        page.set_viewport_size(PHONE)
         settle(page, path.format(**examples))
-        if wrong := faults(page):
+        moved = page.evaluate("shifts")
+        wrong = [f"parts move: {moved}"] if sum(it["value"] for it in moved) > MOST_SHIFT else []
+        if wrong := wrong + faults(page):
             found[path] = wrong
     assert not found, json.dumps(found, indent=1)
 

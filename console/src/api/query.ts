@@ -5,6 +5,14 @@ export function searchOf(address: string): Record<string, string> {
   return Object.fromEntries(new URLSearchParams(address))
 }
 
+/** Writes an address as the API's client does, which does not encode as URLSearchParams does. */
+export function urlOf(path: string, query: object): string {
+  const values = Object.entries(query).flatMap(([name, value]) =>
+    [value].flat().map((it) => `${name}=${encodeURIComponent(String(it))}`),
+  )
+  return `${path}?${values.join('&')}`
+}
+
 /** Returns the parameters that have a value. */
 export function given<Values extends object>(
   values: Values,

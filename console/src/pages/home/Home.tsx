@@ -5,7 +5,7 @@ import { type ReactNode, useMemo } from 'react'
 import type { Schemas } from '~/api/client'
 import { change } from '~/format/money'
 import { daysLeft, ratesOf } from '~/pages/products/cover'
-import { currentShop, currentUser } from '~/session/session'
+import { currentShop, currentUser, isAdmin } from '~/session/session'
 import { useFormats, useTexts } from '~/texts'
 import { Chart } from '~/ui/Chart'
 import { Empty } from '~/ui/Empty'
@@ -17,7 +17,7 @@ export function Home() {
   const texts = useTexts()
   const user = currentUser()
   const { today } = useFormats()
-  const toDo = useQuery({ queryKey: ['orders', 'to-do'], queryFn: () => readToDo(user?.role === 'admin') })
+  const toDo = useQuery({ queryKey: ['orders', 'to-do'], queryFn: () => readToDo(isAdmin()) })
   const inventory = useQuery({ queryKey: ['inventory'], queryFn: readInventory })
   const sales = useQuery({ queryKey: ['sales', 'home', today], queryFn: () => readSales(today) })
   const top = useQuery({ queryKey: ['sales', 'top', today], queryFn: () => readTopProducts(today) })
@@ -103,21 +103,21 @@ function ToDoTiles(props: {
         to="/products"
         search={{ view: 'low' }}
       />
-      {toDo && toDo.failedDeliveries !== null && (
-        <Tile
-          name={texts.home.failedDeliveries}
-          value={count(toDo.failedDeliveries)}
-          bad={toDo.failedDeliveries > 0}
-          to="/webhooks"
-        />
-      )}
-      {toDo?.deadLetters !== null && toDo !== undefined && (
-        <Tile
-          name={texts.home.deadLetters}
-          value={count(toDo.deadLetters)}
-          bad={toDo.deadLetters > 0}
-          to="/events"
-        />
+      {isAdmin() && (
+        <>
+          <Tile
+            name={texts.home.failedDeliveries}
+            value={toDo && count(toDo.failedDeliveries)}
+            bad={!!toDo?.failedDeliveries}
+            to="/webhooks"
+          />
+          <Tile
+            name={texts.home.deadLetters}
+            value={toDo && count(toDo.deadLetters)}
+            bad={!!toDo?.deadLetters}
+            to="/events"
+          />
+        </>
       )}
     </>
   )

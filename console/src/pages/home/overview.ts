@@ -24,13 +24,8 @@ export async function readInventory(): Promise<Schemas['InventoryReport']> {
 /** A count, or the least that it is if there are `more`. */
 export type Count = { least: number; more: boolean }
 
-/** What waits for the shop. */
-export type ToDo = {
-  toConfirm: Count
-  toShip: Count
-  failedDeliveries: number | null
-  deadLetters: number | null
-}
+/** What waits for the shop. Deliveries and dead letters are counted for admins alone. */
+export type ToDo = { toConfirm: Count; toShip: Count; failedDeliveries: number; deadLetters: number }
 
 const MOST = 100
 
@@ -65,7 +60,7 @@ export async function readToDo(admin: boolean): Promise<ToDo> {
   const [toConfirm, toShip] = page.next_cursor
     ? await Promise.all([count('pending'), count('confirmed')])
     : [exactly(pending), exactly(page.items.length - pending)]
-  return { toConfirm, toShip, failedDeliveries: null, deadLetters: null }
+  return { toConfirm, toShip, failedDeliveries: 0, deadLetters: 0 }
 }
 
 type Figure = 'orders' | 'revenue'

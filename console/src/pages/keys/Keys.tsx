@@ -22,28 +22,18 @@ export function Keys() {
   const [asked, setAsked] = useState<{ action: Action; key: ServiceKey } | null>(null)
   const list = useList(['keys'], readKeys)
   const active = useRows(list.items, { open: (key) => setAsked({ action: 'change', key }) })
-  const create = (
-    <button type="button" className="button primary" onClick={() => setCreating(true)}>
-      {texts.serviceKeys.create}
-    </button>
-  )
   const Asking = asked && DIALOGS[asked.action]
   return (
     <>
       <PageHead title={texts.serviceKeys.title} lead={texts.serviceKeys.lead}>
-        {list.items.length > 0 && create}
+        <button type="button" className="button primary" onClick={() => setCreating(true)}>
+          {texts.serviceKeys.create}
+        </button>
       </PageHead>
       <div className="card">
         <ListFrame
           list={list}
-          empty={
-            <Empty
-              icon={KeyRound}
-              title={texts.serviceKeys.empty}
-              lead={texts.serviceKeys.emptyLead}
-              action={create}
-            />
-          }
+          empty={<Empty icon={KeyRound} title={texts.serviceKeys.empty} lead={texts.serviceKeys.emptyLead} />}
         >
           <Table
             columns={[

@@ -1,7 +1,7 @@
 /** What a list of orders asks of the API. With few modules, since the entry begins to read the first page. */
 
 import type { OrderStatus } from '~/api/client'
-import { given } from '~/api/query'
+import { given, urlOf } from '~/api/query'
 import { dayOf } from './find'
 
 export type OrdersSearch = { q?: string; status?: string; from?: string; to?: string; customer?: string }
@@ -32,10 +32,7 @@ export function orderQuery(search: OrdersSearch, cursor?: string) {
   }
 }
 
-/** The path of the first page, as the API's client writes it, which does not encode as URLSearchParams does. */
+/** The path of the first page. */
 export function firstPage(search: OrdersSearch): string {
-  const values = Object.entries(orderQuery(search)).flatMap(([name, value]) =>
-    [value].flat().map((it) => `${name}=${encodeURIComponent(String(it))}`),
-  )
-  return `/api/v1/orders?${values.join('&')}`
+  return urlOf('/api/v1/orders', orderQuery(search))
 }

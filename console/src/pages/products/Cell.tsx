@@ -1,7 +1,7 @@
 import { Check, X } from 'lucide-react'
 import { type KeyboardEvent, type ReactNode, useId, useRef } from 'react'
 import { useTexts } from '~/texts'
-import { STATUSES } from './products'
+import { STATUSES } from './query'
 import type { Edit, Field } from './useEdits'
 
 type Props = {

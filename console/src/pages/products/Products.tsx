@@ -3,7 +3,6 @@ import { useQuery } from '@tanstack/react-query'
 import { Link, useNavigate, useSearch } from '@tanstack/react-router'
 import { PackageOpen, Plus, ScanBarcode } from 'lucide-react'
 import { useList } from '~/api/lists'
-import type { ProductsSearch } from '~/router'
 import { useFormats, useTexts } from '~/texts'
 import type { Texts } from '~/texts/en'
 import { current } from '~/ui/current'
@@ -17,6 +16,7 @@ import { useRows } from '~/ui/useRows'
 import { daysLeft } from './cover'
 import { ProductRow } from './ProductRow'
 import { readCategories, readProducts, readRates } from './products'
+import type { ProductsSearch } from './query'
 
 export function Products() {
   const texts = useTexts()

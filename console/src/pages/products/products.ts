@@ -6,8 +6,8 @@ import { queries } from '~/api/queries'
 import { given } from '~/api/query'
 import type { operations } from '~/api/schema'
 import { readTopProducts } from '~/pages/home/overview'
-import type { ProductsSearch } from '~/router'
 import { type Rates, ratesOf, runsOutSoon } from './cover'
+import { type ProductsSearch, productQuery, STATUSES, viewQuery } from './query'
 
 export type Change = Schemas['UpdateProductRequest']
 export type NewProduct = Schemas['CreateProductRequest']
@@ -16,19 +16,8 @@ export type Stock = Schemas['StockResponse']
 type Figures = Pick<Stock, 'on_hand' | 'available' | 'reserved' | 'stock_version'>
 export type ProductStatus = Schemas['ProductStatus']
 
-export const STATUSES: ProductStatus[] = ['active', 'archived']
-const PAGE = 50
-const MOST = 100
 const MOST_CATEGORY_PAGES = 10
 const SKU = /^[\x21-\x7e]{1,64}$/
-
-/** The filters of the views, which the address names. */
-const VIEWS: Record<string, { status: ProductStatus[]; low_stock?: boolean; in_stock?: boolean }> = {
-  low: { status: ['active'], low_stock: true },
-  out: { status: ['active'], in_stock: false },
-  soon: { status: ['active'], in_stock: true },
-  archived: { status: ['archived'] },
-}
 
 export async function readProduct(id: string): Promise<Product> {
   const params = { path: { product_id: id } }
@@ -46,20 +35,13 @@ async function list(query: ProductQuery): Promise<Page<Product>> {
  * then the names. The cursor says which: `sku:…` or `name:…`.
  */
 async function readView(search: ProductsSearch, cursor?: string): Promise<Page<Product>> {
-  const { q, category, sort } = search
-  const view = VIEWS[search.view ?? ''] ?? { status: STATUSES }
-  const filters = { limit: search.view === 'soon' ? MOST : PAGE, ...view }
-  const within = given({ category })
-  if (!q)
-    return list({
-      ...filters,
-      ...within,
-      ...given({ sort: sort as Schemas['ProductSort'] | undefined, cursor }),
-    })
+  const { q, category } = search
+  if (!q) return list(productQuery(search, cursor))
+  const filters = viewQuery(search)
   const [part, rest] = cursor ? splitCursor(cursor) : [SKU.test(q) ? 'sku' : 'name', '']
   const at = given({ cursor: rest })
   if (part === 'name') {
-    const page = await list({ ...filters, ...within, q, ...at })
+    const page = await list({ ...filters, ...given({ category }), q, ...at })
     const items = page.items.filter((it) => !isSkuFound(it, q))
     return { items, next_cursor: page.next_cursor && `name:${page.next_cursor}` }
   }

@@ -172,16 +172,18 @@ function Totals({ report, earlier, compared }: Totalled) {
               {totals ? write(totals[name]) : <span className="skeleton w50" />}
             </span>
             <span>{texts.reports.figures[name]}</span>
-            {totals && was && (
-              <span className="small">
-                <Change
-                  now={Number(totals[name])}
-                  then={Number(was[name])}
-                  isGood={name !== 'cancelled' && name !== 'returned'}
-                />{' '}
-                {texts.reports.was(write(was[name]))}
-              </span>
-            )}
+            <span className="small compared">
+              {totals && was && (
+                <>
+                  <Change
+                    now={Number(totals[name])}
+                    then={Number(was[name])}
+                    isGood={name !== 'cancelled' && name !== 'returned'}
+                  />{' '}
+                  {texts.reports.was(write(was[name]))}
+                </>
+              )}
+            </span>
           </div>
         ))}
       </div>

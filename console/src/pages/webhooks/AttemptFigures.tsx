@@ -1,17 +1,26 @@
 import { useMemo } from 'react'
 import { useFormats, useTexts } from '~/texts'
 import { Card } from '~/ui/Card'
+import { Skeleton } from '~/ui/Skeleton'
 import { AttemptsPlot } from './AttemptsPlot'
 import { duration, figuresOf, pointsOf } from './attempts'
 import type { Delivery } from './webhooks'
 
 /** How fast and how reliably the receiver answered, from the deliveries that were loaded. */
-export function AttemptFigures(props: { deliveries: Delivery[] }) {
-  const { deliveries } = props
+export function AttemptFigures(props: { deliveries: Delivery[]; isPending: boolean }) {
+  const { deliveries, isPending } = props
   const texts = useTexts()
   const { count, locale } = useFormats()
   const figures = useMemo(() => figuresOf(deliveries), [deliveries])
   const points = useMemo(() => pointsOf(deliveries), [deliveries])
+  if (isPending)
+    return (
+      <Card title={texts.webhooks.plot.title}>
+        <div className="body tall">
+          <Skeleton lines={6} />
+        </div>
+      </Card>
+    )
   if (!figures.attempts) return null
   const percent = Math.floor((figures.succeeded / figures.attempts) * 100)
   return (

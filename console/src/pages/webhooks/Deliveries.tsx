@@ -60,7 +60,7 @@ export function Deliveries(props: { webhook: Webhook }) {
 
   return (
     <div className="stack">
-      <AttemptFigures deliveries={items} />
+      <AttemptFigures deliveries={items} isPending={list.isPending} />
       <section className="card">
         <StatusViews />
         <ListFrame

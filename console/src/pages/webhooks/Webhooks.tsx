@@ -25,15 +25,14 @@ export function Webhooks() {
   const active = useRows(list.items, {
     open: ({ id }) => navigate({ to: '/webhooks/$id', params: { id } }),
   })
-  const create = isAdmin() && (
-    <button type="button" className="button primary" onClick={() => setCreating(true)}>
-      {texts.webhooks.create}
-    </button>
-  )
   return (
     <>
       <PageHead title={texts.webhooks.title} lead={texts.webhooks.lead}>
-        {list.items.length > 0 && create}
+        {isAdmin() && (
+          <button type="button" className="button primary" onClick={() => setCreating(true)}>
+            {texts.webhooks.create}
+          </button>
+        )}
       </PageHead>
       <div className="card">
         <ListFrame
@@ -43,7 +42,6 @@ export function Webhooks() {
               icon={WebhookIcon}
               title={texts.webhooks.empty}
               lead={isAdmin() ? texts.webhooks.emptyLead : texts.webhooks.emptyManager}
-              action={create}
             />
           }
         >
