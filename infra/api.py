@@ -87,6 +87,8 @@ class Api(Construct):
         for route in ("register", "login", "password", "password/forgot", "password/reset"):
             public += self.api.add_routes(path=f"{BASE_PATH}/auth/{route}", integration=passwords)
         self._group("inventory", "Inventory", functions.inventory)
+        if stage.public_catalogue:
+            public += self._catalogue(functions.inventory)
         self._group("orders", "Orders", functions.orders)
         self._group("admin", "Admin", functions.admin)
         self._group("webhooks", "Webhooks", functions.webhooks)
@@ -128,6 +130,19 @@ class Api(Construct):
         integration = _integration(construct_id, function)
         paths = (f"{BASE_PATH}/{name}", f"{BASE_PATH}/{name}/{{proxy+}}")
         return [route for path in paths for route in self.api.add_routes(path=path, integration=integration)]
+
+    def _catalogue(self, function: lambda_.Function) -> list[apigateway.HttpRoute]:
+        """Adds separate routes for the reads of the public catalogue, so that they have the throttle of public ones."""
+        integration = _integration("Catalogue", function)
+        return [
+            route
+            for path in ("products", "products/{product_id}", "categories")
+            for route in self.api.add_routes(
+                path=f"{BASE_PATH}/inventory/{path}",
+                methods=[apigateway.HttpMethod.GET, apigateway.HttpMethod.HEAD],
+                integration=integration,
+            )
+        ]
 
     def _default_stage(self, stage: Stage, public: Sequence[apigateway.HttpRoute]) -> logs.LogGroup:
         """Adds the stage, and returns its access logs. `public` and the default route have a separate throttle."""

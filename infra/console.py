@@ -17,6 +17,9 @@ from infra.buckets import private_bucket
 from infra.checks import acknowledge
 from infra.front import (
     API_PATHS,
+    CACHED_ERRORS,
+    CATALOGUE_PATHS,
+    CATALOGUE_SECONDS,
     CONTENT_SECURITY_POLICY,
     HSTS_SECONDS,
     OPENER_POLICY,
@@ -65,7 +68,8 @@ class Console(Construct):
             "Distribution",
             comment=f"Back office and API of Oms-{stage.name}",
             default_behavior=self._files(stage, bucket),
-            additional_behaviors=dict.fromkeys(API_PATHS, self._api(to_api)),
+            additional_behaviors=self._of_api(stage, to_api),
+            error_responses=_without_cached_errors() if stage.public_catalogue else None,
             http_version=cloudfront.HttpVersion.HTTP2_AND_3,
             domain_names=[stage.console_domain] if stage.console_domain else None,
             certificate=self._certificate(stage),
@@ -87,16 +91,49 @@ class Console(Construct):
             function_associations=[self._on_request("Pages", "pages.js", "Serves index.html for each page")],
         )
 
-    def _api(self, origin: cloudfront.IOrigin) -> cloudfront.BehaviorOptions:
+    def _of_api(self, stage: Stage, origin: cloudfront.IOrigin) -> dict[str, cloudfront.BehaviorOptions]:
+        """Returns the behaviors of the API's paths. The first one whose path matches applies."""
+        with_address = self._on_request("Api", "api.js", "Adds the client's address for the API")
+        uncached = dict.fromkeys(API_PATHS, self._api(origin, cloudfront.CachePolicy.CACHING_DISABLED, with_address))
+        if not stage.public_catalogue:
+            return uncached
+        return dict.fromkeys(CATALOGUE_PATHS, self._api(origin, self._catalogue_cache(stage), with_address)) | uncached
+
+    def _catalogue_cache(self, stage: Stage) -> cloudfront.CachePolicy:
+        """Returns the cache policy of the public catalogue, which follows the Cache-Control of the responses.
+
+        The key has the token, so that a cached response goes to requests without one only, the origin, for which API
+        Gateway adds a header, and the whole query. With a minimum above zero, CloudFront would ignore no-store.
+        """
+        return cloudfront.CachePolicy(
+            self,
+            "Catalogue",
+            cache_policy_name=f"{self._name}-catalogue",
+            comment=f"Public catalogue of Oms-{stage.name}",
+            min_ttl=cdk.Duration.seconds(0),
+            default_ttl=cdk.Duration.seconds(0),
+            max_ttl=cdk.Duration.seconds(CATALOGUE_SECONDS),
+            header_behavior=cloudfront.CacheHeaderBehavior.allow_list("Authorization", "Origin"),
+            query_string_behavior=cloudfront.CacheQueryStringBehavior.all(),
+            cookie_behavior=cloudfront.CacheCookieBehavior.none(),
+            enable_accept_encoding_gzip=True,
+        )
+
+    def _api(
+        self,
+        origin: cloudfront.IOrigin,
+        cache: cloudfront.ICachePolicy,
+        on_request: cloudfront.FunctionAssociation,
+    ) -> cloudfront.BehaviorOptions:
         return cloudfront.BehaviorOptions(
             origin=origin,
             # A redirect would come after a client has sent its token in clear text.
             viewer_protocol_policy=cloudfront.ViewerProtocolPolicy.HTTPS_ONLY,
             allowed_methods=cloudfront.AllowedMethods.ALLOW_ALL,
-            cache_policy=cloudfront.CachePolicy.CACHING_DISABLED,
+            cache_policy=cache,
             # API Gateway refuses the host name of another server.
             origin_request_policy=cloudfront.OriginRequestPolicy.ALL_VIEWER_EXCEPT_HOST_HEADER,
-            function_associations=[self._on_request("Api", "api.js", "Adds the client's address for the API")],
+            function_associations=[on_request],
         )
 
     def _on_request(self, name: str, file: str, comment: str) -> cloudfront.FunctionAssociation:
@@ -154,6 +191,10 @@ class Console(Construct):
             allowed_pattern="arn:aws:wafv2:us-east-1:[0-9]{12}:global/webacl/.+",
         )
         return parameter.value_as_string
+
+
+def _without_cached_errors() -> list[cloudfront.ErrorResponse]:
+    return [cloudfront.ErrorResponse(http_status=status, ttl=cdk.Duration.seconds(0)) for status in CACHED_ERRORS]
 
 
 def _acknowledge(distribution: cloudfront.Distribution, stage: Stage) -> None:

@@ -6,6 +6,16 @@ The server is CloudFront, or the local front door.
 # All other paths are files of the back office, or its pages: the server responds to a path without a file extension
 # with index.html.
 API_PATHS = ("/api/*", "/docs", "/docs/*", "/health", "/openapi.json", "/event-catalogue", "/.well-known/*")
+# Of these, the paths of the public catalogue.
+CATALOGUE_PATHS = (
+    "/api/v1/inventory/products",
+    "/api/v1/inventory/products/*",
+    "/api/v1/inventory/categories",
+)
+# The maximum time in the cache, as in the responses.
+CATALOGUE_SECONDS = 30
+# Errors that CloudFront keeps for ten seconds by default, also with no-store.
+CACHED_ERRORS = (400, 403, 404, 405, 414, 416, 500, 501, 502, 503, 504)
 # Pages load from their own origin only. A download of an export is a link to S3, which needs no permission here.
 CONTENT_SECURITY_POLICY = "; ".join(
     (

@@ -111,7 +111,7 @@ class Functions(Construct):
             memory_mb=FULL_CORE_MEMORY_MB,
             concurrency=stage.passwords_concurrency,
         )
-        self.inventory = self.add("Inventory", "inventory.handler", environment=requests)
+        self.inventory = self.add("Inventory", "inventory.handler", environment=requests | _public_catalogue(stage))
         self.orders = self.add("Orders", "orders.handler", environment=requests | order_limits(stage))
         # The pepper is for the digests of addresses; this function compares no passwords.
         self.admin = self.add("Admin", "admin.handler", environment=requests | pepper)
@@ -181,8 +181,10 @@ class Functions(Construct):
         # For the same, and for the recipients of scheduled reports, by their addresses.
         grant_in(data.identity, self.reports, ["BatchGetItem"], partitions=[USERS, SERVICE_KEYS, "email#*"])
         # For the counters of requests, and of the orders of an unverified customer, in a minute.
-        for function in (self.inventory, self.webhooks, self.reports):
+        for function in (self.webhooks, self.reports):
             grant_in(data.identity, function, ["UpdateItem"], partitions=REQUESTS)
+        # Also for the requests without a token of an address.
+        grant_in(data.identity, self.inventory, ["UpdateItem"], partitions=[*REQUESTS, "slot#address#*"])
         grant_in(data.identity, self.orders, ["UpdateItem"], partitions=[*REQUESTS, "slot#orders#*"])
 
         grant(data.inventory, self.inventory, *READ, "PutItem", "UpdateItem")
@@ -381,6 +383,11 @@ def _public_url(stage: Stage) -> dict[str, str]:
 
 def _mail_limits(stage: Stage) -> dict[str, str]:
     return {"OMS_UNVERIFIED_MAILS_PER_DAY": str(stage.unverified_mails_per_day)}
+
+
+def _public_catalogue(stage: Stage) -> dict[str, str]:
+    limit = {"OMS_ANONYMOUS_REQUESTS": str(stage.anonymous_requests_per_minute)}
+    return {"OMS_PUBLIC_CATALOGUE": "true", **limit} if stage.public_catalogue else {}
 
 
 def _front(stage: Stage) -> dict[str, str]:

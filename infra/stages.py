@@ -130,6 +130,11 @@ class Stage(BaseModel):
     # Up to a quarter more may pass: see docs/decisions/2026-11-30-requests-are-leased-in-tens.md.
     customer_requests_per_minute: int = Field(600, ge=0, multiple_of=10)
     manager_requests_per_minute: int = Field(6000, ge=0, multiple_of=10)
+    # Whether requests without a token may read the products on sale and the categories, and caches keep the responses
+    # for 30 seconds: see docs/decisions/2026-12-01-the-public-catalogue-is-cached-without-a-token.md.
+    public_catalogue: bool = False
+    # Such requests per minute of one client address, without those that a cache answers; 0 means no limit.
+    anonymous_requests_per_minute: int = Field(600, ge=0, multiple_of=10)
     # The functions' architecture. arm64 is cheaper for the same work; the local stage has that of its machine.
     architecture: Literal["arm64", "x86_64"] = "arm64"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

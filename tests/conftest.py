@@ -52,6 +52,7 @@ os.environ.update(
         "OMS_RESPONSE_CHECK_EVERY": "1",
         # Tests of the limit set it: otherwise each user's first request of a test would make one more call.
         "OMS_CUSTOMER_REQUESTS": "0",
+        "OMS_ANONYMOUS_REQUESTS": "0",
         "OMS_MANAGER_REQUESTS": "0",
         "OMS_SHIPPING_MAX": "1000.00",
     }

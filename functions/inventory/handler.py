@@ -1,17 +1,18 @@
 """Routes for products, stock and categories."""
 
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Any
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
-from oms.core.schemas import PageQuery
+from oms.core.schemas import PageQuery, Shown
 from oms.http import api
-from oms.http.access_rules import customer, manager
+from oms.http.access_rules import Caller, catalogue_reader, manager
 from oms.http.api import current_caller
 from oms.http.serving import RESOLVER_OPTIONS, serve
 from oms.inventory import adjustments, categories, counts, resharding, service, stock_batches
-from oms.inventory.models import Category
+from oms.inventory.models import Category, Product, StockItem
 from oms.inventory.schemas import (
     CategoryList,
     CategoryResponse,
@@ -21,6 +22,7 @@ from oms.inventory.schemas import (
     ManagedProductResponse,
     ProductPage,
     ProductResponse,
+    PublicProductResponse,
     ReplaceProductRequest,
     SetShardsRequest,
     UpdateProductRequest,
@@ -32,22 +34,28 @@ from oms.inventory.stock_schemas import (
     StockOutcomes,
     StockResponse,
 )
-from oms.inventory.views import show_managed_product, show_product
+from oms.inventory.views import show_managed_product, show_product, show_public_product
 from oms.stock_ledger import ledger
 from oms.stock_ledger.schemas import MovementPage, MovementResponse
 
 app = APIGatewayHttpResolver(**RESOLVER_OPTIONS)
 
 
-@app.get("/api/v1/inventory/products", **customer(scope="catalogue:read", manager_params=["low_stock", "status"]))
+@app.get("/api/v1/inventory/products", **catalogue_reader(manager_params=["low_stock", "status"]))
 def list_products(query: Annotated[ListProductsQuery, Query()]) -> Response[ProductPage]:
     """List products.
 
     Lists the products on sale, sorted by name by default. Managers and admins see their stock in full.
     """
     page = service.list_products(query, after=api.list_position(query.cursor))
-    view = show_managed_product if current_caller().is_manager else show_product
+    view = _view(api.current_reader())
     return api.listed(page, lambda stocked: view(*stocked), ProductPage)
+
+
+def _view(reader: Caller | None) -> Callable[[Product, StockItem], Shown[Any]]:
+    if reader is None:
+        return show_public_product
+    return show_managed_product if reader.is_manager else show_product
 
 
 @app.post("/api/v1/inventory/products", status_code=201, **manager(scope="catalogue:write"))
@@ -66,16 +74,15 @@ def create_product(request: CreateProductRequest) -> Response[ManagedProductResp
     )
 
 
-@app.get("/api/v1/inventory/products/<product_id>", **customer(scope="catalogue:read"))
-def get_product(product_id: str) -> Response[ManagedProductResponse | ProductResponse]:
+@app.get("/api/v1/inventory/products/<product_id>", **catalogue_reader())
+def get_product(product_id: str) -> Response[ManagedProductResponse | ProductResponse | PublicProductResponse]:
     """Get a product.
 
     Archived products are shown to managers and admins only.
     """
-    is_manager = current_caller().is_manager
-    product, stock = service.get_product(product_id, include_archived=is_manager)
-    view = show_managed_product if is_manager else show_product
-    return api.ok(view(product, stock), version=product.version)
+    reader = api.current_reader()
+    product, stock = service.get_product(product_id, include_archived=reader is not None and reader.is_manager)
+    return api.ok(_view(reader)(product, stock), version=product.version if reader else None)
 
 
 @app.put("/api/v1/inventory/products/<product_id>", **manager(scope="catalogue:write"))
@@ -169,7 +176,7 @@ def list_movements(product_id: str, query: Annotated[PageQuery, Query()]) -> Res
     return api.listed(page, MovementResponse.of, MovementPage)
 
 
-@app.get("/api/v1/inventory/categories", **customer(scope="catalogue:read"))
+@app.get("/api/v1/inventory/categories", **catalogue_reader())
 def list_categories(query: Annotated[ListCategoriesQuery, Query()]) -> Response[CategoryList]:
     """List the categories.
 

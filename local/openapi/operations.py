@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from local.openapi import responses
 from local.openapi.paths import Json
+from local.openapi.responses import is_in_catalogue
 from local.openapi.schemas import never_null
 from oms.http.api import is_versioned
 
@@ -106,6 +107,8 @@ def complete(operation: Json, route: Route, schemas: Json) -> None:
 
     parameters = _described(operation.get("parameters", []), route, schemas)
     takes = {name for use, name in _TAKES.items() if use in used}
+    if is_in_catalogue(route):
+        takes.add("IfNoneMatch")
     if is_versioned(function) or responses.shows_version(route, used):
         takes.add("IfMatch")
     parameters += [{"$ref": f"#/components/parameters/{name}"} for name in PARAMETERS if name in takes]
@@ -115,7 +118,7 @@ def complete(operation: Json, route: Route, schemas: Json) -> None:
         # The system reads a missing body as {}.
         model = schemas[_referred(body)]
         body["required"] = bool(model.get("required") or model.get("minProperties"))
-    operation["responses"] = _successes(operation, used) | responses.failures(operation, route, used)
+    operation["responses"] = _successes(operation, route, used) | responses.failures(operation, route, used)
 
 
 def protocol_used(function: FunctionType) -> set[str]:
@@ -156,7 +159,10 @@ def _may_call(route: Route) -> str:
     for name, scope in rule.get("x-manager-fields", {}).items():
         access += f" Only managers and admins, and keys with the scope `{scope}`, may send `{name}`."
     scope = rule.get("x-scope")
-    return access + (f" Service keys with the scope `{scope}`." if scope else " No service keys.")
+    access += f" Service keys with the scope `{scope}`." if scope else " No service keys."
+    if is_in_catalogue(route):
+        access += " If the shop has switched on `public_catalogue`: also anyone, without a token."
+    return access
 
 
 def _described(parameters: list[Json], route: Route, schemas: Json) -> list[Json]:
@@ -199,16 +205,18 @@ _PATH_PARAMETERS = {
 }
 
 
-def _successes(operation: Json, used: set[str]) -> Json:
+def _successes(operation: Json, route: Route, used: set[str]) -> Json:
     # Powertools' own responses to invalid requests are left out, since this API sends problems instead.
     found = {status: answer for status, answer in operation["responses"].items() if status < "400"}
     for status, answer in found.items():
         headers = ["X-Request-Id", *(header for use, given in _GIVES.items() if use in used for header in given)]
         answer["headers"] = {header: {"$ref": f"#/components/headers/{header}"} for header in headers}
+        if is_in_catalogue(route) and "ETag" not in headers:
+            answer["headers"]["ETag"] = responses.OPTIONAL_ETAG
         answer["description"] = _SUCCESS[status]
         if answer["content"]["application/json"]["schema"].get("type") == "null":
             del answer["content"]
-    if not used.isdisjoint({"api.public_document", "api.private_document"}):
+    if is_in_catalogue(route) or not used.isdisjoint({"api.public_document", "api.private_document"}):
         found["304"] = {"description": "The client has the current document.", "headers": answer["headers"]}
     return found
 

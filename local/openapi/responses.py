@@ -90,6 +90,8 @@ HEADERS: Json = {
         "example": "GET, HEAD, POST",
     },
 }
+# Lists of the catalogue have it in responses to requests without a token.
+OPTIONAL_ETAG: Json = HEADERS["ETag"] | {"required": False}
 _PROBLEM: Json = {"$ref": "#/components/schemas/Problem"}
 _LIMITED = ("RateLimit-Policy", "RateLimit")
 _OF_STATUS = {401: ("WWW-Authenticate",), 412: ("ETag",), 429: ("Retry-After", *_LIMITED), 503: ("Retry-After",)}
@@ -107,6 +109,11 @@ _BY_GATEWAY = {
 def shows_version(route: Route, used: set[str]) -> bool:
     """Returns whether the route returns a resource with an ETag and checks If-Match (`oms.http.api.check_shown`)."""
     return route.method == "GET" and not used.isdisjoint({"version=", "api.public_document", "api.private_document"})
+
+
+def is_in_catalogue(route: Route) -> bool:
+    """Returns whether the route is one of the public catalogue, whose responses without a token have an ETag."""
+    return "x-public-setting" in (route.openapi_extensions or {})
 
 
 def failures(operation: Json, route: Route, used: set[str]) -> Json:

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from docs import handler as docs
-from infra.front import API_PATHS, SECURITY_HEADERS
+from infra.front import API_PATHS, CATALOGUE_PATHS, CATALOGUE_SECONDS, SECURITY_HEADERS
 from infra.stages import Stage, StageError
+from oms.http.api import catalogue_headers
 from oms.http.powertools import routes_of
 from tests.support.template import CERTIFICATE, HTTP, Synthesized, named_in
 
@@ -103,10 +104,12 @@ def test_the_policy_allows_this_origin_alone_and_nothing_inline() -> None:
 def test_the_api_is_called_without_a_cache_and_with_all_of_the_request(prod: Synthesized) -> None:
     behaviors = distribution(prod)["CacheBehaviors"]
 
-    assert [it["PathPattern"] for it in behaviors] == list(API_PATHS)
+    # The first one that matches applies.
+    assert [it["PathPattern"] for it in behaviors] == [*CATALOGUE_PATHS, *API_PATHS]
     for behavior in behaviors:
         assert set(behavior["AllowedMethods"]) == {"GET", "HEAD", "OPTIONS", "PUT", "PATCH", "POST", "DELETE"}
-        assert behavior["CachePolicyId"] == CACHING_DISABLED
+        is_cached = behavior["PathPattern"] in CATALOGUE_PATHS
+        assert is_cached or behavior["CachePolicyId"] == CACHING_DISABLED
         assert behavior["OriginRequestPolicyId"] == ALL_EXCEPT_HOST
         assert behavior["ViewerProtocolPolicy"] == "https-only"
         assert "ResponseHeadersPolicyId" not in behavior, "the API writes its own headers"
@@ -114,6 +117,36 @@ def test_the_api_is_called_without_a_cache_and_with_all_of_the_request(prod: Syn
         origin = origin_of(behavior, prod)
         assert origin["DomainName"]["Fn::Join"][1][1] == ".execute-api."
         assert origin["CustomOriginConfig"] == {"OriginProtocolPolicy": "https-only", "OriginSSLProtocols": ["TLSv1.2"]}
+
+
+def test_a35_only_the_public_catalogue_is_cached_and_by_token_origin_and_query(prod: Synthesized) -> None:
+    behaviors = distribution(prod)["CacheBehaviors"]
+
+    ((name, policy),) = prod.all("AWS::CloudFront::CachePolicy").items()
+    config = policy["CachePolicyConfig"]
+    assert {it["PathPattern"] for it in behaviors if it["CachePolicyId"] == {"Ref": name}} == set(CATALOGUE_PATHS)
+    # With a minimum, CloudFront would keep responses with no-store. The maximum bounds a wrong header.
+    assert [config[f"{it}TTL"] for it in ("Min", "Default", "Max")] == [0, 0, CATALOGUE_SECONDS]
+    assert config["ParametersInCacheKeyAndForwardedToOrigin"] == {
+        "CookiesConfig": {"CookieBehavior": "none"},
+        "EnableAcceptEncodingBrotli": False,
+        "EnableAcceptEncodingGzip": True,
+        "HeadersConfig": {"HeaderBehavior": "whitelist", "Headers": ["Authorization", "Origin"]},
+        "QueryStringsConfig": {"QueryStringBehavior": "all"},
+    }
+    assert "AWS::Region" in named_in(config["Name"])
+
+
+def test_a35_no_error_is_cached(prod: Synthesized) -> None:
+    """CloudFront keeps these for ten seconds by default."""
+    errors = distribution(prod)["CustomErrorResponses"]
+
+    assert {it["ErrorCode"] for it in errors} == {400, 403, 404, 405, 414, 416, 500, 501, 502, 503, 504}
+    assert all(it == {"ErrorCode": it["ErrorCode"], "ErrorCachingMinTTL": 0} for it in errors)
+
+
+def test_the_cache_keeps_a_response_as_long_as_the_header_says() -> None:
+    assert catalogue_headers("")["Cache-Control"] == f"public, s-maxage={CATALOGUE_SECONDS}"
 
 
 def test_each_path_of_the_api_reaches_it() -> None:

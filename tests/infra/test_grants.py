@@ -298,7 +298,8 @@ def test_functions_of_routes_can_write_only_the_counts_of_users_and_keys(prod: S
     counts = ("slot#user#*", "slot#key#*", "key-use#*")
 
     assert writers["Orders"] == [only(*counts, "slot#orders#*")]
-    assert [writers[name] for name in ("Inventory", "Webhooks", "Reports")] == [[only(*counts)]] * 3
+    assert writers["Inventory"] == [only(*counts, "slot#address#*")]
+    assert [writers[name] for name in ("Webhooks", "Reports")] == [[only(*counts)]] * 2
 
 
 def test_only_admins_function_writes_service_keys_and_it_creates_no_user(prod: Synthesized) -> None:

@@ -17,6 +17,7 @@ from oms.identity import mailed_tokens, passwords
 from oms.identity.models import IdentityItem, User, user_key
 from oms.orders import service as order_service
 from tests.support.audit_addresses import known_readers
+from tests.support.deployment import deployed_with
 from tests.support.exports import request_export
 from tests.support.feed import an_event, feed_in
 from tests.support.gateway import call
@@ -72,6 +73,19 @@ def own(path: str) -> Callable[[WarmApi], PreparedRequest]:
     def prepare(warm: WarmApi) -> PreparedRequest:
         warm.order()
         return lambda: call("GET", path, token=warm.shop.customer.token)
+
+    return prepare
+
+
+def without_token(path: str) -> Callable[[WarmApi], PreparedRequest]:
+    """Returns a request that `public_catalogue` admits."""
+
+    def prepare(warm: WarmApi) -> PreparedRequest:
+        def send() -> Answer:
+            with deployed_with(PUBLIC_CATALOGUE="true"):
+                return call("GET", path.format(product=warm.product))
+
+        return send
 
     return prepare
 
@@ -440,8 +454,10 @@ BUDGETS: list[tuple[str, str, int, Callable[[WarmApi], PreparedRequest]]] = [
     (f"GET {PRODUCTS}", "by price in a category", 3, own(f"{PRODUCTS}?category=Tools&min_price=1")),
     (f"GET {PRODUCTS}", "low stock", 3, get(f"{PRODUCTS}?low_stock=false")),
     (f"GET {PRODUCTS}", "two statuses", 4, get(f"{PRODUCTS}?status=active,archived")),
+    (f"GET {PRODUCTS}", "without a token", 2, without_token(PRODUCTS)),
     (f"POST {PRODUCTS}", "", 2, create_product),
     (f"GET {PRODUCTS}/<product_id>", "", 2, get(f"{PRODUCTS}/{{product}}")),
+    (f"GET {PRODUCTS}/<product_id>", "without a token", 1, without_token(f"{PRODUCTS}/{{product}}")),
     (f"PUT {PRODUCTS}/<product_id>", "", 3, replace_product("Tools")),
     (f"PUT {PRODUCTS}/<product_id>", "out of its category", 4, replace_product("Garden")),
     (f"PATCH {PRODUCTS}/<product_id>", "", 3, update_product("Tools")),

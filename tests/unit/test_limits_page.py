@@ -9,6 +9,7 @@ from oms.exports.unfinished import MAX_UNFINISHED
 from oms.http.body import MAX_BYTES, MAX_PARTS
 from oms.identity.address_limits import REFRESHES_PER_WINDOW, TAGGED_ACCOUNTS_PER_DAY
 from oms.identity.recovery import REQUESTS_PER_MINUTE, RESETS_PER_MINUTE
+from oms.identity.user_limits import ADDRESS_LEASES, LEASES
 from oms.orders.schemas import MAX_LINES
 from oms.schedules.service import MAX_SCHEDULES
 from oms.service_keys.schemas import DEFAULT_RATE_LIMIT, MAX_ADDRESSES
@@ -25,7 +26,9 @@ def policies_of_code() -> set[str]:
     files = (ROOT / "layers/shared/python/oms").rglob("*.py")
     nodes = [node for path in files for node in ast.walk(ast.parse(path.read_text()))]
     calls = [it for it in nodes if isinstance(it, ast.Call) and ast.unparse(it.func) == "RateWindow"]
-    return {str(ast.literal_eval(it.args[0])) for it in calls}
+    named = [it.args[0] for it in calls if isinstance(it.args[0], ast.Constant)]
+    # Leases have the name of their policy.
+    return {str(ast.literal_eval(it)) for it in named} | {LEASES.policy, ADDRESS_LEASES.policy}
 
 
 def test_the_rates_are_those_of_the_code() -> None:
@@ -40,6 +43,7 @@ def test_the_rates_are_those_of_the_code() -> None:
         "reset": f"{RESETS_PER_MINUTE}",
         "refresh": f"{REFRESHES_PER_WINDOW}",
         "user": f"{settings.customer_requests:,} · {settings.manager_requests:,}",
+        "address": f"{settings.anonymous_requests:,}",
         "key": f"{DEFAULT_RATE_LIMIT:,}",
         "orders": f"{settings.unverified_order_limits.per_minute}",
         "webhook-test": f"{TESTS_PER_MINUTE}",

@@ -242,7 +242,8 @@ class Inventory(AsyncGroup):
         Lists the products on sale, sorted by name by default. Managers and admins see their stock in full.
 
         **Access:** every signed-in user. Of the users, only managers and admins may filter by `low_stock` and
-        `status`. Service keys with the scope `catalogue:read`.
+        `status`. Service keys with the scope `catalogue:read`. If the shop has switched on `public_catalogue`: also
+        anyone, without a token.
         """
         return await self._send(
             Call(
@@ -278,7 +279,7 @@ class Inventory(AsyncGroup):
         low_stock: bool | None = None,
         status: Sequence[models.ProductStatus] | None = None,
         sort: models.ProductSort | None = None,
-    ) -> AsyncIterator[models.ManagedProductResponse | models.ProductResponse]:
+    ) -> AsyncIterator[models.ManagedProductResponse | models.ProductResponse | models.PublicProductResponse]:
         """Iterates over all items of `list_products`, page by page."""
         return self._iterate(
             Call(
@@ -340,18 +341,19 @@ class Inventory(AsyncGroup):
 
     async def get_product(
         self, product_id: str, *, if_match: Match | None = None
-    ) -> models.ManagedProductResponse | models.ProductResponse:
+    ) -> models.ManagedProductResponse | models.ProductResponse | models.PublicProductResponse:
         """Get a product: `GET /api/v1/inventory/products/{product_id}`.
 
         Archived products are shown to managers and admins only.
 
-        **Access:** every signed-in user. Service keys with the scope `catalogue:read`.
+        **Access:** every signed-in user. Service keys with the scope `catalogue:read`. If the shop has switched on
+        `public_catalogue`: also anyone, without a token.
         """
         return await self._send(
             Call(
                 "GET",
                 f"/api/v1/inventory/products/{quoted(product_id)}",
-                models.ManagedProductResponse | models.ProductResponse,
+                models.ManagedProductResponse | models.ProductResponse | models.PublicProductResponse,
                 if_match=if_match,
             )
         )
@@ -552,7 +554,8 @@ class Inventory(AsyncGroup):
 
         Lists the categories that have products on sale, sorted by name.
 
-        **Access:** every signed-in user. Service keys with the scope `catalogue:read`.
+        **Access:** every signed-in user. Service keys with the scope `catalogue:read`. If the shop has switched on
+        `public_catalogue`: also anyone, without a token.
         """
         return await self._send(
             Call("GET", "/api/v1/inventory/categories", models.CategoryList, query={"limit": limit, "cursor": cursor})

@@ -971,12 +971,12 @@ class ManagedProductResponse(ResponseModel):
     """`active` if the product is on sale."""
     available: int
     """Units that can be ordered now."""
-    version: int
-    """The version, which each change of the editable fields raises, but not a change of stock; also in the `ETag`."""
     created_at: datetime
     """When the product was created."""
     updated_at: datetime
     """When the editable fields last changed."""
+    version: int
+    """The version, which each change of the editable fields raises, but not a change of stock; also in the `ETag`."""
     reserved: int
     """Units in orders that are not shipped yet."""
     on_hand: int
@@ -1219,8 +1219,10 @@ class ProblemErrorsItem(ResponseModel):
 class ProductPage(ResponseModel):
     """A page of products."""
 
-    items: list[ManagedProductResponse | ProductResponse]
-    """The products of this page. Managers and admins see their stock in full."""
+    items: list[ManagedProductResponse | ProductResponse | PublicProductResponse]
+    """The products of this page. Managers and admins see their stock in full, and readers without a token no
+    `version`.
+    """
     next_cursor: str | None
     """Send it as `cursor` to get the next page; null at the end of the list. A page before the end may be short or
     empty.
@@ -1251,8 +1253,38 @@ class ProductResponse(ResponseModel):
     """`active` if the product is on sale."""
     available: int
     """Units that can be ordered now."""
+    created_at: datetime
+    """When the product was created."""
+    updated_at: datetime
+    """When the editable fields last changed."""
     version: int
     """The version, which each change of the editable fields raises, but not a change of stock; also in the `ETag`."""
+
+
+@dataclass(kw_only=True)
+class PublicProductResponse(ResponseModel):
+    """A product as readers without a token see it."""
+
+    id: str
+    """The id of the product."""
+    sku: str
+    """The shop's own key of the product."""
+    name: str
+    """The product's name."""
+    description: str | None
+    """Information for customers."""
+    category: str
+    """The product's category."""
+    price: Decimal
+    """The price of one unit."""
+    currency: str
+    """The currency of all amounts of this deployment (ISO 4217)."""
+    attributes: dict[str, str]
+    """The shop's own names and values."""
+    status: ProductStatus
+    """`active` if the product is on sale."""
+    available: int
+    """Units that can be ordered now."""
     created_at: datetime
     """When the product was created."""
     updated_at: datetime

@@ -113,6 +113,8 @@ class Settings:
     response_check_every: int
     customer_requests: int
     manager_requests: int
+    public_catalogue: bool
+    anonymous_requests: int
     register_limit: int
     login_limit: int
     password_min_length: int
@@ -250,6 +252,10 @@ def read(environment: Mapping[str, str]) -> Settings:
         # Requests of one user in a minute, over the whole API; 0 means unlimited.
         customer_requests=_at_least(0, environment, "OMS_CUSTOMER_REQUESTS", "600"),
         manager_requests=_at_least(0, environment, "OMS_MANAGER_REQUESTS", "6000"),
+        # Whether requests without a token may read products on sale and categories.
+        public_catalogue=environment.get("OMS_PUBLIC_CATALOGUE") == "true",
+        # Such requests of one client address in a minute; 0 means unlimited.
+        anonymous_requests=_at_least(0, environment, "OMS_ANONYMOUS_REQUESTS", "600"),
         register_limit=_at_least(1, loosened, "OMS_REGISTER_LIMIT", "5"),
         login_limit=_at_least(1, loosened, "OMS_LOGIN_LIMIT", "5"),
         password_min_length=_at_least(8, environment, "OMS_PASSWORD_MIN_LENGTH", "8"),

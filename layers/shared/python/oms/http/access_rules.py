@@ -43,12 +43,14 @@ class AccessRule(BaseMiddlewareHandler[ApiGatewayResolver]):
         manager_fields: Mapping[str, Scope] | None = None,
         scope: Scope | None = None,
         head: bool = True,
+        in_catalogue: bool = False,
     ) -> None:
         self.role = role
         self.scope = scope
         self.manager_parameters = frozenset(manager_parameters)
         self.manager_fields = dict(manager_fields or {})
         self.head = head
+        self.in_catalogue = in_catalogue
         self.security: list[dict[str, list[str]]] = [] if role == "public" else [{"accessToken": []}]
         self.extensions: dict[str, Any] = {"x-role": role}
         if scope:
@@ -61,6 +63,8 @@ class AccessRule(BaseMiddlewareHandler[ApiGatewayResolver]):
             self.extensions["x-manager-fields"] = self.manager_fields
         if not head:
             self.extensions["x-head"] = False
+        if in_catalogue:
+            self.extensions["x-public-setting"] = "public_catalogue"
 
     def handler(self, app: ApiGatewayResolver, next_middleware: NextMiddleware) -> Response[Any]:
         if current_request.get().admitted_by is not self:
@@ -85,6 +89,14 @@ def customer(
     `manager_fields` names. A service key needs the field's scope too.
     """
     return AccessRule("customer", manager_params, manager_fields=manager_fields, scope=scope).options
+
+
+def catalogue_reader(*, manager_params: Sequence[str] = ()) -> dict[str, Any]:
+    """Returns the options of `customer` for a route of the catalogue.
+
+    Where the setting `public_catalogue` is on, the route also admits requests without a token.
+    """
+    return AccessRule("customer", manager_params, scope="catalogue:read", in_catalogue=True).options
 
 
 def manager(*, scope: Scope, head: bool = True) -> dict[str, Any]:
@@ -117,6 +129,10 @@ class RequestContext:
     caller: Caller | None = None
     # Set by `oms.http.admission` alone.
     admitted_by: AccessRule | None = None
+    # Whether the response depends on the token, and caches may keep the one to a request without a token.
+    is_public: bool = False
+    # Whether the request was admitted without a token, as a reader of the public catalogue.
+    is_anonymous: bool = False
     # The variables in the path and the parsed body, set after admission.
     variables: Mapping[str, str] = field(default_factory=dict)
     body: dict[str, Any] = field(default_factory=dict)

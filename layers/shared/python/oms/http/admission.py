@@ -24,6 +24,7 @@ from oms.core.errors import (
     OmsError,
     UnauthenticatedError,
 )
+from oms.core.settings import settings
 from oms.http.access_rules import AccessRule, RequestContext
 from oms.http.api import (
     bearer_token,
@@ -35,7 +36,7 @@ from oms.http.api import (
 )
 from oms.http.powertools import routes_by_precedence, routes_of
 from oms.identity.access import authenticate
-from oms.identity.user_limits import limit_requests
+from oms.identity.user_limits import limit_anonymous_requests, limit_requests
 from oms.service_keys.access import ServiceCaller, authenticate_key, is_service_key
 from oms.service_keys.limits import KEY_LEASES, NOTED_USES
 
@@ -165,6 +166,11 @@ def _refuse_method(allowed: list[str]) -> NoReturn:
 def _authorize(rule: AccessRule, request: RequestContext) -> None:
     if rule.role == "public":
         return
+    request.is_public = rule.in_catalogue and settings().public_catalogue
+    # A request with a wrong token is refused, and not answered as one without a token.
+    if request.is_public and "authorization" not in request.headers:
+        _admit_anonymous(rule, request)
+        return
     token = bearer_token()
     if token is None:
         raise UnauthenticatedError
@@ -174,12 +180,22 @@ def _authorize(rule: AccessRule, request: RequestContext) -> None:
         _authorize_user(token, rule, request)
 
 
+def _admit_anonymous(rule: AccessRule, request: RequestContext) -> None:
+    limit_anonymous_requests(client_address())
+    if _has_manager_parameters(rule, request):
+        raise UnauthenticatedError
+    request.is_anonymous = True
+
+
+def _has_manager_parameters(rule: AccessRule, request: RequestContext) -> bool:
+    return any(name in rule.manager_parameters for name, _ in request.query)
+
+
 def _authorize_user(token: str, rule: AccessRule, request: RequestContext) -> None:
     request.caller = user = authenticate(token)
     tag_logs_with_user(user.id)
     limit_requests(user.id, user.role)
-    has_manager_parameters = any(name in rule.manager_parameters for name, _ in request.query)
-    needed = "manager" if has_manager_parameters and rule.role == "customer" else rule.role
+    needed = "manager" if _has_manager_parameters(rule, request) and rule.role == "customer" else rule.role
     if _RANK[user.role] < _RANK[needed]:
         role = "admin" if needed == "admin" else "manager or admin"
         _deny(user, request, ForbiddenError(f"This request requires the role {role}."))

@@ -34,6 +34,8 @@ _TAGS = re.compile(rf"[\s,]*(W/)?{_TAG.pattern}(\s*,[\s,]*(W/)?{_TAG.pattern})*[
 MAX_PAGE_BYTES = 1024 * 1024
 # The page that explains the error codes, each at an anchor of its name.
 ERROR_PAGE = "/docs/errors"
+# The time for which shared caches may keep a response of the public catalogue.
+CATALOGUE_SECONDS = 30
 # API Gateway ends a request after 30 seconds.
 _MAX_REQUEST_TIME = timedelta(seconds=30)
 
@@ -47,6 +49,11 @@ def current_caller() -> Caller:
     if caller is None:
         raise UnauthenticatedError
     return caller
+
+
+def current_reader() -> Caller | None:
+    """Returns the caller, or None for a request without a token that the public catalogue admits."""
+    return None if current_request.get().is_anonymous else current_caller()
 
 
 def current_user() -> CurrentUser:
@@ -185,7 +192,8 @@ def _cursor_binding() -> list[object]:
     """Returns the values to which a cursor is bound: caller, path, and the query without `cursor` and `limit`."""
     request = current_request.get()
     query = [pair for pair in request.query if pair[0] not in ("cursor", "limit")]
-    return [current_caller().id, request.path, sorted(query)]
+    reader = current_reader()
+    return [reader and reader.id, request.path, sorted(query)]
 
 
 def show_allowance(allowance: Allowance) -> None:
@@ -288,9 +296,18 @@ def private_document[T: BaseModel](content: T, *, max_age: int) -> Response[T]:
     return Response(200, "application/json", content, headers)
 
 
+def catalogue_headers(text: str) -> dict[str, str]:
+    """Returns the headers of a successful response of the public catalogue to a request without a token."""
+    return {"ETag": _text_tag(text), "Cache-Control": f"public, s-maxage={CATALOGUE_SECONDS}"}
+
+
 def _content_tag(content: Any) -> str:
+    return _text_tag(json.dumps(content, sort_keys=True))
+
+
+def _text_tag(text: str) -> str:
     """Returns an ETag of the content. Weak, because the plain and the compressed form have the same ETag."""
-    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:20]
+    digest = hashlib.sha256(text.encode()).hexdigest()[:20]
     return f'W/"{digest}"'
 
 

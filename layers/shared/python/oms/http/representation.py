@@ -28,7 +28,7 @@ def complete(answer: dict[str, Any], request_headers: Mapping[str, str], method:
     text = answer.get("body") or ""
     is_long = is_read and len(text) >= _WORTH_COMPRESSING
     if is_long:
-        headers["Vary"] = "Accept-Encoding"
+        headers["Vary"] = ", ".join([*filter(None, [headers.get("Vary")]), "Accept-Encoding"])
     # A 304 has the Vary, ETag and Cache-Control of the 200 (section 15.4.5).
     if is_read and _is_document(headers) and _names(request_headers.get("if-none-match", ""), headers["ETag"]):
         return {**answer, "statusCode": 304, "headers": _without(headers, "Content-Type"), "body": ""}

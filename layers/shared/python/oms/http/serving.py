@@ -33,7 +33,7 @@ from oms.core.settings import require
 from oms.http import body
 from oms.http.access_rules import RequestContext, current_request
 from oms.http.admission import admit, admit_fields, require_rules
-from oms.http.api import check_conditions, check_shown, is_read, problem
+from oms.http.api import catalogue_headers, check_conditions, check_shown, is_read, problem
 from oms.http.client_address import require_front
 from oms.http.powertools import encode_responses
 from oms.http.representation import complete
@@ -237,6 +237,9 @@ def _conditional_answer(app: APIGatewayHttpResolver, request: RequestContext, co
     except OmsError as error:
         request.answer_headers.clear()  # they describe the replaced response, such as its cache lifetime
         return _with_headers(_as_answer(error), request)
+    # After the check: the public catalogue does not support If-Match, which needs a version.
+    if request.is_anonymous and answer["statusCode"] == 200:
+        answer["headers"] |= catalogue_headers(answer["body"])
     return answer
 
 
@@ -308,5 +311,7 @@ def _standing_headers(request: RequestContext) -> dict[str, str]:
         "Strict-Transport-Security": "max-age=63072000; includeSubDomains",
         "X-Content-Type-Options": "nosniff",
         "Cache-Control": "no-store",
+        # API Gateway adds the CORS header of the request's origin.
+        **({"Vary": "Authorization, Origin"} if request.is_public else {}),
         **request.answer_headers,
     }

@@ -187,7 +187,7 @@ class RateCounter(IdentityItem, ExpiringCounter, discriminator="slot"):
 
 
 class RequestCount(IdentityItem, discriminator="request-count"):
-    """The requests of a user in a period of minutes: see `oms.identity.user_limits`.
+    """The requests of a user or of a client address in a period of minutes: see `oms.identity.user_limits`.
 
     `used` is the number of requests that workers have reported for `minute`, the latest minute with a report. `leased`
     is the number of further requests that workers may let pass in any minute of the period.
@@ -199,8 +199,8 @@ class RequestCount(IdentityItem, discriminator="request-count"):
     expires_at = IntegerAttribute(attr_name="ttl")
 
     @classmethod
-    def of(cls, subject: str, period: int) -> "RequestCount":
-        pk, sk = rate_counter_key("user", subject, period)
+    def of(cls, policy: str, subject: str, period: int) -> "RequestCount":
+        pk, sk = rate_counter_key(policy, subject, period)
         return cls(pk=pk, sk=sk)
 
 

@@ -1,5 +1,7 @@
 """The rate limit of a user: requests in a minute, over all functions and workers of the API.
 
+The requests of a client address without a token, which read the public catalogue, are limited in the same way.
+
 A worker counts a request with one conditional write, and leases nine more with it, which it lets pass without a write.
 With its next write it reports the number of them that it used in the current minute. A lease can be used until its
 period of 15 minutes ends. So a request costs a tenth of a write even if a user's requests are spread over many workers.
@@ -55,15 +57,16 @@ class _Lease:
 
 
 class Leases:
-    """The leases of one worker, of at most `size` users. Beyond that, the oldest lease is dropped."""
+    """The leases of one worker, of at most `size` subjects. Beyond that, the oldest lease is dropped."""
 
-    def __init__(self, size: int = 10_000) -> None:
+    def __init__(self, policy: str = "user", size: int = 10_000) -> None:
+        self.policy = policy
         self._size = size
         self._leases: OrderedDict[str, _Lease] = OrderedDict()
 
     def use(self, subject: str, limit: int) -> None:
         """Lets one request of the subject pass. Raises TooManyRequestsError, UnavailableError."""
-        window = RateWindow("user", limit, int(clock.now().timestamp()))
+        window = RateWindow(self.policy, limit, int(clock.now().timestamp()))
         period, minute = window.now // PERIOD_SECONDS, window.number
         lease = self._leases.get(subject)
         if lease is None or lease.period != period:
@@ -84,6 +87,8 @@ class Leases:
 
 
 LEASES = Leases()
+# Separate, so that many addresses do not drop the leases of users.
+ADDRESS_LEASES = Leases("address")
 
 
 def limit_requests(user_id: str, role: str) -> None:
@@ -91,6 +96,12 @@ def limit_requests(user_id: str, role: str) -> None:
     limit = settings().customer_requests if role == "customer" else settings().manager_requests
     if limit:
         LEASES.use(user_id, limit)
+
+
+def limit_anonymous_requests(address: str) -> None:
+    """Counts a request without a token. Raises TooManyRequestsError above the limit, or UnavailableError."""
+    if limit := settings().anonymous_requests:
+        ADDRESS_LEASES.use(address, limit)
 
 
 def _count(subject: str, window: RateWindow, lease: _Lease) -> _Lease:
@@ -144,5 +155,5 @@ def _write(subject: str, window: RateWindow, lease: _Lease) -> _Lease:
         condition &= RequestCount.leased <= max_leased - size
     if is_new:
         condition = RequestCount.pk.does_not_exist() | condition
-    counted = update_item(RequestCount.of(subject, lease.period), actions, condition)
+    counted = update_item(RequestCount.of(window.policy, subject, lease.period), actions, condition)
     return _Lease(lease.period, leased=size, remaining=size, used_in=window.number, seen=counted)

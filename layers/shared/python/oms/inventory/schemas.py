@@ -199,8 +199,8 @@ class ListProductsQuery(PageQuery):
         return most
 
 
-class ProductResponse(Response):
-    """A product as customers see it."""
+class PublicProductResponse(Response):
+    """A product as readers without a token see it."""
 
     id: str = Field(description="The id of the product.", examples=["1"])
     sku: str = Field(description="The shop's own key of the product.", examples=["COF-ESP-1000"])
@@ -212,13 +212,18 @@ class ProductResponse(Response):
     attributes: dict[str, str] = Field(description="The shop's own names and values.", examples=[{"roast": "medium"}])
     status: ProductStatus = Field(description="`active` if the product is on sale.")
     available: int = Field(description="Units that can be ordered now.", examples=[4998])
+    created_at: Timestamp = Field(description="When the product was created.")
+    updated_at: Timestamp = Field(description="When the editable fields last changed.")
+
+
+class ProductResponse(PublicProductResponse):
+    """A product as customers see it."""
+
     version: int = Field(
         description="The version, which each change of the editable fields raises, but not a change of stock; also "
         "in the `ETag`.",
         examples=[1],
     )
-    created_at: Timestamp = Field(description="When the product was created.")
-    updated_at: Timestamp = Field(description="When the editable fields last changed.")
 
 
 class ManagedProductResponse(ProductResponse):
@@ -244,8 +249,9 @@ class ManagedProductResponse(ProductResponse):
 class ProductPage(Response):
     """A page of products."""
 
-    items: list[ManagedProductResponse | ProductResponse] = Field(
-        description="The products of this page. Managers and admins see their stock in full."
+    items: list[ManagedProductResponse | ProductResponse | PublicProductResponse] = Field(
+        description="The products of this page. Managers and admins see their stock in full, and readers without a "
+        "token no `version`."
     )
     next_cursor: NextCursor
 

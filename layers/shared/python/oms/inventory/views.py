@@ -1,4 +1,4 @@
-"""The API's views of a product: for customers, and with all its stock for managers and admins."""
+"""The API's views of a product: for the public, for customers, and with all its stock for managers and admins."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from oms.core.money import to_text
 from oms.core.schemas import Shown
 from oms.core.settings import settings
 from oms.inventory.models import Product, StockItem
-from oms.inventory.schemas import ManagedProductResponse, ProductResponse
+from oms.inventory.schemas import ManagedProductResponse, ProductResponse, PublicProductResponse
 
 # The stored attributes of both items that the views read, and `shards.add_up` before them.
 VIEW_ATTRIBUTES = frozenset(
@@ -16,6 +16,13 @@ VIEW_ATTRIBUTES = frozenset(
         *("product_id", "available", "reserved", "low_stock_threshold", "shards", "shards_created"),
     )
 )
+
+
+def show_public_product(product: Product, stock: StockItem) -> Shown[PublicProductResponse]:
+    """Returns a product as readers without a token see it."""
+    shown = _shared_fields(product, stock)
+    del shown["version"]
+    return Shown(shown)
 
 
 def show_product(product: Product, stock: StockItem) -> Shown[ProductResponse]:
@@ -58,7 +65,7 @@ def _shared_fields(product: Product, stock: StockItem) -> dict[str, Any]:
         "attributes": values["attributes"],
         "status": values["status"],
         "available": stock.attribute_values["available"],
-        "version": values["version"],
         "created_at": values["created_at"],
         "updated_at": values["updated_at"],
+        "version": values["version"],
     }
