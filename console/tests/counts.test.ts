@@ -62,7 +62,7 @@ describe('a count', () => {
   it('knows from its outcome what it changed', () => {
     const figures = { on_hand: 10, available: 8, reserved: 2, stock_version: 4 }
     const outcome = { product_id: '7', replayed: false, code: null, detail: null, ...figures }
-    expect(saved({ ...outcome, status: 'changed', adjustment: -2 })).toEqual({
+    expect(saved(line, { ...outcome, status: 'changed', adjustment: -2 })).toEqual({
       outcome: 'adjusted',
       by: -2,
       before: 12,
@@ -70,7 +70,9 @@ describe('a count', () => {
       reserved: 2,
       sentKey: undefined,
     })
-    expect(saved({ ...outcome, status: 'unchanged', adjustment: 0 })).toMatchObject({ outcome: 'right' })
+    expect(saved(line, { ...outcome, status: 'unchanged', adjustment: 0 })).toMatchObject({
+      outcome: 'right',
+    })
   })
 
   it('that failed may be sent again as the same request only if the API was busy', () => {
@@ -82,9 +84,41 @@ describe('a count', () => {
       adjustment: null,
       ...figures,
     }
-    const reserved = saved({ ...failed, code: 'stock-reserved', detail: 'Reserved.' })
+    const reserved = saved(line, { ...failed, code: 'stock-reserved', detail: 'Reserved.' })
     expect(reserved).toMatchObject({ outcome: 'failed', reserved: 2, before: 10 })
     expect('sentKey' in reserved).toBe(true)
-    expect('sentKey' in saved({ ...failed, code: 'unavailable', detail: 'Busy.' })).toBe(false)
+    expect('sentKey' in saved(line, { ...failed, code: 'unavailable', detail: 'Busy.' })).toBe(false)
+  })
+
+  it('is saved although the API was too busy to read the stock after it', () => {
+    const figures = { on_hand: null, available: null, reserved: null, stock_version: null }
+    const outcome = { product_id: '7', replayed: false, code: null, detail: null, ...figures }
+    expect(saved(line, { ...outcome, status: 'changed', adjustment: -2 })).toEqual({
+      outcome: 'adjusted',
+      by: -2,
+      sentKey: undefined,
+    })
+  })
+
+  it('is for the version that was seen: if units moved meanwhile, the user decides', () => {
+    const figures = { available: 8, reserved: 2, stock_version: 9 }
+    const changed = {
+      product_id: '7',
+      status: 'failed' as const,
+      replayed: false,
+      adjustment: null,
+      code: 'stock-changed',
+      detail: 'The stock has changed.',
+      ...figures,
+    }
+    expect(saved(line, { ...changed, on_hand: 10 })).toMatchObject({
+      outcome: 'failed',
+      problem: { code: 'stock-changed' },
+      before: 10,
+      version: 9,
+      sentKey: undefined,
+    })
+    // An order reserved units that are still on the shelf.
+    expect(saved(line, { ...changed, on_hand: line.seen })).toMatchObject({ outcome: 'saving', version: 9 })
   })
 })

@@ -60,6 +60,7 @@ export const de: Texts = {
     no: 'Nein',
     by: (name: string) => `durch ${name}`,
     copied: 'Kopiert',
+    undo: 'Zurücknehmen',
     copy: 'Kopieren',
     roles: {
       customer: 'Kunde',
@@ -549,6 +550,10 @@ export const de: Texts = {
     },
     moved: (from: string, to: string) =>
       `Der Bestand ging während der Zählung von ${from} auf ${to}. Im Zweifel noch einmal zählen.`,
+    changed: (from: string, to: string) =>
+      `Der Bestand ging seit dem Scannen von ${from} auf ${to}. Noch einmal zählen, oder die Zählung trotzdem speichern.`,
+    saveStill: 'Trotzdem speichern',
+    saveStillLabel: (name: string) => `Trotzdem speichern: Zählung von ${name}`,
     crossed: (now: string) => `Im selben Moment gab es eine Bewegung: jetzt sind ${now} auf Lager.`,
     tooFew: (reserved: string) =>
       `Offene Bestellungen reservieren ${reserved} Stück, weniger können nicht auf Lager sein. Zuerst eine Bestellung versenden oder stornieren, oder noch einmal zählen.`,

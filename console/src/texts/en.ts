@@ -57,6 +57,7 @@ export const en = {
     no: 'No',
     by: (name: string) => `by ${name}`,
     copied: 'Copied',
+    undo: 'Undo',
     copy: 'Copy',
     roles: {
       customer: 'customer',
@@ -531,6 +532,10 @@ export const en = {
     },
     moved: (from: string, to: string) =>
       `The stock went from ${from} to ${to} while you counted. Count again if unsure.`,
+    changed: (from: string, to: string) =>
+      `The stock went from ${from} to ${to} since you scanned it. Count again, or save your count anyway.`,
+    saveStill: 'Save anyway',
+    saveStillLabel: (name: string) => `Save anyway: the count of ${name}`,
     crossed: (now: string) => `Something moved at the same moment: ${now} are on hand now.`,
     tooFew: (reserved: string) =>
       `Open orders reserve ${reserved} units, so that fewer cannot be on hand. Ship or cancel an order first, or count again.`,

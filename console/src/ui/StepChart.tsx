@@ -17,6 +17,10 @@ type Props = {
   height?: number
 }
 
+const AXIS_WIDTH = 62
+// That of the axis, and half of the longest label of a time.
+const LABELS_WIDTH = AXIS_WIDTH + 42
+
 const WHOLE = [1, 2, 5]
   .flatMap((it) => Array.from({ length: 9 }, (_, zeros) => it * 10 ** zeros))
   .sort((a, b) => a - b)
@@ -52,11 +56,13 @@ export function StepChart({ steps, label, names, format, time, height = 200 }: P
               grid: { show: false },
               space: 90,
               size: 30,
-              values: (_: unknown, at: number[]) => at.map((it) => time(it, span)),
+              // The canvas would cut a label at its edge.
+              values: (plot: uPlot, at: number[]) =>
+                at.map((it) => (plot.valToPos(it, 'x') > plot.width - LABELS_WIDTH ? '' : time(it, span))),
             },
             {
               ...axis,
-              size: 62,
+              size: AXIS_WIDTH,
               space: 36,
               incrs: WHOLE,
               values: (_: unknown, values: number[]) => values.map(format),

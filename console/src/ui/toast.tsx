@@ -4,9 +4,12 @@ import { X } from 'lucide-react'
 import { useSyncExternalStore } from 'react'
 import { useTexts } from '~/texts'
 
-type Toast = { id: number; text: string; detail: string; bad: boolean }
+type Undo = () => unknown
+type Toast = { id: number; text: string; detail: string; bad: boolean; undo: Undo | undefined }
 
 const SHOWN_MS = 6000
+// Long enough to read the message and to reach its button.
+const UNDO_MS = 12_000
 let toasts: Toast[] = []
 let last = 0
 const listeners = new Set<() => void>()
@@ -20,10 +23,12 @@ function close(id: number): void {
   become(toasts.filter((it) => it.id !== id))
 }
 
-export function say(text: string, options: { detail?: string; bad?: boolean } = {}): void {
+/** `undo` reverses the finished action: the message has a button for it. */
+export function say(text: string, options: { detail?: string; bad?: boolean; undo?: Undo } = {}): void {
   const id = ++last
-  become([...toasts.slice(-3), { id, text, detail: options.detail ?? '', bad: options.bad ?? false }])
-  if (!options.bad) setTimeout(() => close(id), SHOWN_MS)
+  const { detail = '', bad = false, undo } = options
+  become([...toasts.slice(-3), { id, text, detail, bad, undo }])
+  if (!bad) setTimeout(() => close(id), undo ? UNDO_MS : SHOWN_MS)
 }
 
 export function Toasts() {
@@ -43,6 +48,18 @@ export function Toasts() {
             {it.text}
             {it.detail && <div className="hint">{it.detail}</div>}
           </div>
+          {it.undo && (
+            <button
+              type="button"
+              className="button"
+              onClick={() => {
+                close(it.id)
+                it.undo?.()
+              }}
+            >
+              {texts.common.undo}
+            </button>
+          )}
           <button
             type="button"
             className="button plain icon"

@@ -69,6 +69,7 @@ export async function readStaff(): Promise<ReadonlyMap<string, User>> {
 
 /** The address of the page about a target such as product#4, or null. */
 export function pageOf(target: string): string | null {
+  if (target.startsWith('service-key#')) return '/keys'
   const [, kind, id] = /^(product|user|webhook|export)#([^#]+)$/.exec(target) ?? []
   return kind && id ? `/${kind}s/${encodeURIComponent(id)}` : null
 }

@@ -15,7 +15,7 @@ import { AdjustStock } from './AdjustStock'
 import { Ledger } from './Ledger'
 import { ProductBadge } from './ProductBadge'
 import { ProductForm } from './ProductForm'
-import { changeProduct, keep, levelOf, readProduct } from './products'
+import { changeProduct, keep, levelOf, type ProductStatus, readProduct } from './products'
 import { Shards } from './Shards'
 
 export function ProductPage() {
@@ -56,11 +56,16 @@ function Actions(props: { product: Product }) {
   const [adjusting, setAdjusting] = useState(false)
   const to = product.status === 'active' ? 'archived' : 'active'
   const moving = useMutation({
-    mutationFn: () => changeProduct(product.id, product.version, { status: to }),
-    onSuccess: (saved) => {
-      keep(saved)
+    mutationFn: (of: { version: number; status: ProductStatus; isUndo?: boolean }) =>
+      changeProduct(product.id, of.version, { status: of.status }),
+    onSuccess: ({ version, ...saved }, { isUndo }) => {
+      keep({ version, ...saved })
       void reread('products')
-      say(saved.status === 'active' ? texts.product.unarchived : texts.product.archived)
+      const status = saved.status === 'active' ? 'archived' : 'active'
+      say(
+        saved.status === 'active' ? texts.product.unarchived : texts.product.archived,
+        isUndo ? {} : { undo: () => moving.mutate({ version, status, isUndo: true }) },
+      )
     },
     onError: (error) => {
       rereadIfStale(error, 'product', product.id)
@@ -69,7 +74,12 @@ function Actions(props: { product: Product }) {
   })
   return (
     <div className="row">
-      <button type="button" className="button" disabled={moving.isPending} onClick={() => moving.mutate()}>
+      <button
+        type="button"
+        className="button"
+        disabled={moving.isPending}
+        onClick={() => moving.mutate({ version: product.version, status: to })}
+      >
         {to === 'archived' ? texts.product.archive : texts.product.unarchive}
       </button>
       <button type="button" className="button primary" onClick={() => setAdjusting(true)}>

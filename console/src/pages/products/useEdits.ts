@@ -5,7 +5,8 @@ import type { Product } from '~/api/client'
 import { isStale, Problem } from '~/api/problem'
 import { amountOf, isSameAmount, typedAmount } from '~/format/amount'
 import { useFormats, useTexts } from '~/texts'
-import { explain } from '~/ui/problems'
+import { complain, explain } from '~/ui/problems'
+import { say } from '~/ui/toast'
 import { wholeOf } from './draft'
 import { type Change, changeProduct, keep, type ProductStatus, readProduct } from './products'
 
@@ -24,7 +25,7 @@ export type Edits = Partial<Record<Field, Edit>>
 
 export function useEdits(product: Product) {
   const texts = useTexts()
-  const { locale } = useFormats()
+  const { locale, money } = useFormats()
   const [edits, setEdits] = useState<Edits>({})
   const [saved, setSaved] = useState<Field | null>(null)
 
@@ -49,12 +50,26 @@ export function useEdits(product: Product) {
     if (version === product.version && isUnchanged(product, change)) return put(field, undefined)
     put(field, { ...typed, version, busy: true })
     try {
-      keep(await changeProduct(product.id, version, change))
+      const changed = await changeProduct(product.id, version, change)
+      keep(changed)
       put(field, undefined)
       setSaved(field)
+      if (field !== 'low_stock_threshold') offerUndo(field, edit.theirs ?? product, changed)
     } catch (error) {
       put(field, { ...typed, version, ...(await refused(product.id, field, error)) })
     }
+  }
+
+  /** Lets the user take back a change that customers see. */
+  function offerUndo(field: 'price' | 'status', before: Product, changed: Product) {
+    const back = field === 'price' ? { price: before.price } : { status: before.status }
+    const undo = () =>
+      changeProduct(product.id, changed.version, back)
+        .then(keep)
+        .catch((error) => complain(error, texts))
+    const value = (it: Product) =>
+      field === 'price' ? money(it.price, it.currency) : texts.products.statuses[it.status]
+    say(`${changed.name}: ${value(before)} → ${value(changed)}`, { undo })
   }
 
   async function refused(id: string, field: Field, error: unknown): Promise<Partial<Edit>> {

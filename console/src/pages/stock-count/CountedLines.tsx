@@ -3,7 +3,7 @@ import { ScanBarcode } from 'lucide-react'
 import { useFormats, useTexts } from '~/texts'
 import { Empty } from '~/ui/Empty'
 import { Table } from '~/ui/Table'
-import { again, clear, type Line, type Outcome, surprises, undo, useLines } from './counts'
+import { again, CHANGED, clear, type Line, type Outcome, surprises, undo, useLines } from './counts'
 
 /** What was counted in this session, newest first, with the outcome of each. `toScan` leads back to the scanner. */
 export function CountedLines(props: { toScan: () => void }) {
@@ -117,7 +117,9 @@ function Row(props: { line: Line; toScan: () => void }) {
         {line.outcome === 'adjusted' &&
           button(texts.stockCount.undo, texts.stockCount.undoLabel(line.name), undo)}
         {line.outcome === 'failed' &&
-          button(texts.stockCount.again, texts.stockCount.againLabel(line.name), again)}
+          (line.problem?.code === CHANGED
+            ? button(texts.stockCount.saveStill, texts.stockCount.saveStillLabel(line.name), again)
+            : button(texts.stockCount.again, texts.stockCount.againLabel(line.name), again))}
       </td>
     </tr>
   )
@@ -135,12 +137,12 @@ function Remarks(props: { line: Line }) {
   ].filter((it) => it !== false)
   const { problem } = line
   const isUnknown = line.outcome === 'failed' && !!line.sentKey
-  const textOf = ({ code, text }: NonNullable<Line['problem']>) =>
-    code === 'stock-reserved'
-      ? texts.stockCount.tooFew(count(line.reserved ?? 0))
-      : code === 'offline'
-        ? texts.problem.offline
-        : text || texts.problem.title
+  const textOf = ({ code, text }: NonNullable<Line['problem']>) => {
+    if (code === 'stock-reserved') return texts.stockCount.tooFew(count(line.reserved ?? 0))
+    if (code === CHANGED && line.before !== undefined)
+      return texts.stockCount.changed(count(line.seen), count(line.before))
+    return code === 'offline' ? texts.problem.offline : text || texts.problem.title
+  }
   return (
     <>
       {remarks.map((it) => (

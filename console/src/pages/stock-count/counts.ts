@@ -7,12 +7,16 @@ import { useSyncExternalStore } from 'react'
 import { newKey, type Product } from '~/api/client'
 import { Problem } from '~/api/problem'
 import { reread } from '~/api/queries'
+import { given } from '~/api/query'
 import { currentUser } from '~/session/session'
-import { adjustStock, changeStocks, keepStock, type StockOutcome } from '../products/products'
+import { adjustStock, changeStocks, keepStock, type StockOutcome, type StockRow } from '../products/products'
 
 export type Outcome = 'saving' | 'right' | 'adjusted' | 'failed' | 'undoing' | 'undone'
 
-/** `seen` is the system's count when the product was scanned, `before` and `after` when the count was saved. */
+/**
+ * `seen` is the system's count when the product was scanned, `before` and `after` when the count was saved. `version` is
+ * that of the stock for which the user decided.
+ */
 export type Line = {
   id: string
   productId: string
@@ -20,6 +24,7 @@ export type Line = {
   name: string
   seen: number
   counted: number
+  version?: number | undefined
   outcome: Outcome
   before?: number
   after?: number
@@ -32,6 +37,8 @@ export type Line = {
   problem?: { code: string; text: string } | undefined
 }
 
+/** The code of a count whose stock has changed since the product was scanned. */
+export const CHANGED = 'stock-changed'
 const STORED = 'oms.counts'
 const listeners = new Set<() => void>()
 let owner: string | undefined
@@ -92,8 +99,8 @@ export function settled(): Promise<unknown> {
 type Reasons = { count: string; undo: string }
 
 export function add(product: Product, counted: number, reasons: Reasons): void {
-  const { id: productId, sku, name, on_hand: seen } = product
-  const line: Line = { id: newKey(), productId, sku, name, seen, counted, outcome: 'saving' }
+  const { id: productId, sku, name, on_hand: seen, stock_version: version } = product
+  const line: Line = { id: newKey(), productId, sku, name, seen, version, counted, outcome: 'saving' }
   become([line, ...current()])
   enqueue(() => saveWaiting(reasons.count))
 }
@@ -138,41 +145,50 @@ async function saveWaiting(reason: string): Promise<void> {
   const key = request[0]?.sentKey ?? newKey()
   for (const { id } of request) put(id, { sentKey: key })
   try {
-    const rows = request.map((it) => ({ product_id: it.productId, on_hand: it.counted, reason }))
+    const rows = request.map((it) => rowOf(it, reason))
     const outcomes = await changeStocks(rows, key)
     request.forEach((line, place) => {
       const outcome = outcomes[place]
-      if (outcome) put(line.id, saved(outcome))
+      if (outcome) put(line.id, saved(line, outcome))
     })
+    // An order has reserved units meanwhile: the stock has another version, and as many units on the shelf.
+    if (lines.some((it) => it.outcome === 'saving')) enqueue(() => saveWaiting(reason))
   } catch (error) {
     const failed = { outcome: 'failed' as const, problem: problemOf(error) }
     for (const { id } of request) put(id, isUnknown(error) ? failed : { ...failed, sentKey: undefined })
   }
 }
 
+function rowOf({ productId, counted, version }: Line, reason: string): StockRow {
+  return { product_id: productId, on_hand: counted, ...given({ if_version: version }), reason }
+}
+
 /** Returns the changes of a line by its outcome. Keeps the new stock of the product. */
-export function saved(outcome: StockOutcome): Partial<Line> {
-  const { product_id, adjustment, on_hand, available, reserved, stock_version, code, detail } = outcome
-  if (on_hand === null || available === null || reserved === null || stock_version === null)
-    return { outcome: 'failed', problem: { code: code ?? '', text: detail ?? '' }, sentKey: undefined }
-  keepStock(product_id, { on_hand, available, reserved, stock_version })
-  if (adjustment === null)
-    return {
-      outcome: 'failed',
-      problem: { code: code ?? '', text: detail ?? '' },
-      before: on_hand,
-      reserved,
-      ...(code !== 'unavailable' && { sentKey: undefined }),
-    }
-  if (adjustment) void reread('movements', product_id)
+export function saved(line: Line, outcome: StockOutcome): Partial<Line> {
+  const { product_id, on_hand, available, reserved, stock_version } = outcome
+  const isKnown = on_hand !== null && available !== null && reserved !== null && stock_version !== null
+  if (isKnown) keepStock(product_id, { on_hand, available, reserved, stock_version })
+  else void reread('product', product_id)
+  const figures = given({ before: on_hand, reserved })
+  if (outcome.status === 'failed') return { ...figures, ...refused(line, outcome) }
+  const by = outcome.adjustment ?? 0
+  if (by) void reread('movements', product_id)
   return {
-    outcome: adjustment ? 'adjusted' : 'right',
-    by: adjustment,
-    before: on_hand - adjustment,
-    after: on_hand,
-    reserved,
+    ...figures,
+    outcome: by ? 'adjusted' : 'right',
+    by,
+    ...(on_hand !== null && { before: on_hand - by, after: on_hand }),
     sentKey: undefined,
   }
+}
+
+/** A refused count. If only reserved units have changed, it is sent again, for the new version of the stock. */
+function refused(line: Line, { code, detail, on_hand, stock_version }: StockOutcome): Partial<Line> {
+  const isChanged = code === CHANGED && stock_version !== null
+  const next = { ...(isChanged && { version: stock_version }), sentKey: undefined }
+  if (isChanged && on_hand === line.seen) return { ...next, outcome: 'saving' }
+  const failed = { outcome: 'failed' as const, problem: { code: code ?? '', text: detail ?? '' } }
+  return code === 'unavailable' ? failed : { ...failed, ...next }
 }
 
 async function reverse(line: Line, reason: string): Promise<Partial<Line>> {

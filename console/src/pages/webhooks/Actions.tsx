@@ -55,11 +55,17 @@ function Switch(props: { webhook: Webhook }) {
   const texts = useTexts()
   const to = webhook.status === 'active' ? 'paused' : 'active'
   const switching = useMutation({
-    mutationFn: () => changeWebhook(webhook, { status: to }),
-    onSuccess: (changed) => {
+    mutationFn: (of: { seen: Webhook; isUndo?: boolean }) =>
+      changeWebhook(of.seen, { status: of.seen.status === 'active' ? 'paused' : 'active' }),
+    onSuccess: (changed, { seen, isUndo }) => {
       queries.setQueryData(['webhook', webhook.id], changed)
       void reread('webhooks')
-      say(changed.status === 'active' ? texts.webhooks.resumed : texts.webhooks.paused)
+      // A webhook that was disabled would become paused, which is another status.
+      const canUndo = !isUndo && seen.status !== 'disabled'
+      say(
+        changed.status === 'active' ? texts.webhooks.resumed : texts.webhooks.paused,
+        canUndo ? { undo: () => switching.mutate({ seen: changed, isUndo: true }) } : {},
+      )
     },
     onError: (error) => {
       rereadIfStale(error, 'webhook', webhook.id)
@@ -71,7 +77,7 @@ function Switch(props: { webhook: Webhook }) {
       type="button"
       className="button"
       disabled={switching.isPending}
-      onClick={() => switching.mutate()}
+      onClick={() => switching.mutate({ seen: webhook })}
     >
       {to === 'paused' ? texts.webhooks.pause : texts.webhooks.resume}
     </button>
