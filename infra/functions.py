@@ -213,8 +213,8 @@ class Functions(Construct):
         grant(data.webhooks, self.webhooks, "GetItem", "BatchGetItem", "Query", "PutItem", "UpdateItem", "DeleteItem")
         grant(data.reports, self.reports, *READ)
         grant(data.reports, self.bookkeeper, "BatchGetItem", "PutItem", "UpdateItem")
-        # For the subscription or the export of a mail.
-        for table in (data.webhooks, data.reports):
+        # For the subscription or the export of a mail, and the contact of an order without an account.
+        for table in (data.webhooks, data.reports, data.orders):
             grant(table, self.notifier, "GetItem")
 
         grant(data.audit, self.admin, "Query", "BatchGetItem")

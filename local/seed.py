@@ -104,7 +104,7 @@ def _order(customer: User, manager: User, quantities: dict[str, int], shipping_c
             "shipping_address": ADDRESSES[customer.email],
         }
     )
-    order = orders.place_order(request, buyer=customer, key=None).value
+    order = orders.place_order(request, actor=customer, account=customer, key=None).value
     if state == "confirmed":
         moves.confirm_order(order.id, MoveRequest(manager, EmptyRequest()))
     elif state == "cancelled":

@@ -116,7 +116,8 @@ def order_of(*products: int) -> CreateOrderRequest:
 
 def lifecycle(products: tuple[int, ...], number: int) -> Iterator[Order]:
     """Creates, confirms, ships and delivers an order, and yields it after each of the four requests."""
-    order = service.place_order(order_of(*products), buyer=Buyer(user_id(number)), key=f"key-{number}").value
+    buyer = Buyer(user_id(number))
+    order = service.place_order(order_of(*products), actor=buyer, account=buyer, key=f"key-{number}").value
     yield order
     yield moves.confirm_order(order.id, MoveRequest(MANAGER, EmptyRequest())).value
     yield moves.ship_order(order.id, MoveRequest(MANAGER, _SHIPMENT)).value
@@ -128,7 +129,8 @@ def _held_order() -> dict[str, Any]:
     state = DATABASE.state()
     stock_products(_LINES)
     with unlimited():
-        order = service.place_order(order_of(*range(_LINES)), buyer=Buyer(user_id(0)), key="key").value
+        buyer = Buyer(user_id(0))
+        order = service.place_order(order_of(*range(_LINES)), actor=buyer, account=buyer, key="key").value
     DATABASE.become(state)
     return order.serialize()
 

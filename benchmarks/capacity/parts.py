@@ -58,7 +58,8 @@ def hot_product(simulation: Simulation, rate: float) -> None:
 
     def order(number: int) -> None:
         try:
-            service.place_order(goods.order_of(0), buyer=Buyer(goods.user_id(number)), key=f"key-{number}")
+            buyer = Buyer(goods.user_id(number))
+            service.place_order(goods.order_of(0), actor=buyer, account=buyer, key=f"key-{number}")
         except InsufficientStockError:
             stock.check_sold_out()
 

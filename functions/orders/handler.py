@@ -11,9 +11,10 @@ from oms.core.idempotency import IdempotentResult
 from oms.core.schemas import EmptyRequest, Request
 from oms.http import api
 from oms.http.access_rules import customer, manager
-from oms.http.api import current_caller, current_user
+from oms.http.api import current_caller
 from oms.http.serving import RESOLVER_OPTIONS, serve
 from oms.identity.access import CurrentUser
+from oms.identity.models import User
 from oms.orders import moves, service
 from oms.orders.models import Order
 from oms.orders.moves import MoveRequest
@@ -37,7 +38,11 @@ from oms.service_keys.scopes import Scope
 app = APIGatewayHttpResolver(**RESOLVER_OPTIONS)
 
 # The fields of an order that customers may not send, with the scope that a service key needs for each.
-_FOR_MANAGERS: dict[str, Scope] = {"tags": "orders:manage"}
+_FOR_MANAGERS: dict[str, Scope] = {
+    "customer": "orders:create",
+    "external_ref": "orders:create",
+    "tags": "orders:manage",
+}
 
 
 @app.get("/api/v1/orders", **customer(scope="orders:read", manager_params=["customer_id"]))
@@ -54,31 +59,37 @@ def list_orders(query: Annotated[ListOrdersQuery, Query()]) -> Response[OrderPag
     return api.listed(page, view.show, OrderPage)
 
 
-@app.post("/api/v1/orders", status_code=201, **customer(manager_fields=_FOR_MANAGERS))
+@app.post("/api/v1/orders", status_code=201, **customer(scope="orders:create", manager_fields=_FOR_MANAGERS))
 def create_order(request: CreateOrderRequest) -> Response[ManagedOrderResponse | OrderResponse]:
     """Place an order.
 
     Reserves the stock of all lines, or of none. The order is `pending` until a manager confirms it. If no manager does
     so in time, the order expires and the stock is released.
+
+    Customers order for themselves. Managers and service keys may order for a customer, and with the order's reference
+    in another system.
     """
-    placed = service.place_order(request, buyer=current_user().user, key=api.idempotency_key())
+    view = _view()
+    placed = service.place_order(
+        request, actor=current_caller(), account=_account(), key=api.idempotency_key(), view=view
+    )
     order = placed.value
     return api.created(
-        _view().show(order),
+        view.show(order),
         location=f"/api/v1/orders/{order.id}",
         version=order.version,
         replayed=placed.replayed,
     )
 
 
-@app.post("/api/v1/orders/quote", **customer(manager_fields=_FOR_MANAGERS))
+@app.post("/api/v1/orders/quote", **customer(scope="orders:create", manager_fields=_FOR_MANAGERS))
 def quote_order(request: CreateOrderRequest) -> Response[QuoteResponse]:
     """Price an order without placing it.
 
     Returns the price of the order that the same body would place, and the products that are short. No stock is
     reserved.
     """
-    return api.ok(quote_response(service.quote_order(request, buyer=current_user().user)))
+    return api.ok(quote_response(service.quote_order(request, actor=current_caller(), account=_account())))
 
 
 @app.get("/api/v1/orders/<order_id>", **customer(scope="orders:read"))
@@ -149,6 +160,12 @@ def return_order(order_id: str, request: ReturnRequest) -> Response[ManagedOrder
     Allowed from `shipped` or `delivered`. The units can be sold again unless `restock` is false.
     """
     return _moved(moves.return_order, order_id, request)
+
+
+def _account() -> User | None:
+    """Returns the signed-in user; None for a service key, which has no account of its own."""
+    caller = current_caller()
+    return caller.user if isinstance(caller, CurrentUser) else None
 
 
 def _visibility() -> Visibility:

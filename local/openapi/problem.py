@@ -73,6 +73,9 @@ def _members(error: Json) -> Json:
         "scope": _text("For `insufficient-scope`: the scope that the service key lacks.", "orders:read"),
         "shortfalls": _listed("ShortfallResponse", "For `insufficient-stock` of an order: products that are short."),
         **{name: _number(text, example) for name, (text, example) in _STOCK.items()},
+        "order_id": _text(
+            "For `external-ref-taken`: the id of the order that has the reference.", "0C8Z4V6T2R9QKX1M5N7P"
+        ),
         "from": _text("For `invalid-transition`: the order's status.", "shipped"),
         "to": _text("For `invalid-transition`: the status that the move leads to.", "cancelled"),
         "limits": _listed("LineLimitResponse", "For `order-limit-exceeded`: lines with too many units."),

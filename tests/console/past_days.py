@@ -88,7 +88,7 @@ class Shop:
                     "shipping_address": address,
                 }
             )
-            return orders.place_order(request, buyer=customer, key=None).value.id
+            return orders.place_order(request, actor=customer, account=customer, key=None).value.id
 
     def _keep_in_stock(self, product: str, units: int) -> None:
         """Some products stay scarce: only as many units come as are ordered."""

@@ -134,7 +134,9 @@ def test_f01_units_sold_between_the_offer_and_the_order_are_not_sold_again(shop:
 
     buyer = user_of(shop.manager)
 
-    with intercepted(just_before_the_write(lambda: service.place_order(one_unit, buyer=buyer, key=None))):
+    with intercepted(
+        just_before_the_write(lambda: service.place_order(one_unit, actor=buyer, account=buyer, key=None))
+    ):
         answer = shop.buy({bought: 2})
 
     assert (answer.status, answer.json["code"]) == (409, "insufficient-stock")

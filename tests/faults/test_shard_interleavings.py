@@ -63,7 +63,7 @@ class Sale:
         request = CreateOrderRequest.model_validate({"items": [{"product_id": self.product, "quantity": quantity}]})
         started = len(self.seen) - 1
         try:
-            order = service.place_order(request, buyer=self.buyer, key=None).value
+            order = service.place_order(request, actor=self.buyer, account=self.buyer, key=None).value
         except InsufficientStockError as error:
             (short,) = error.extra["shortfalls"]
             assert short["available"] in {available for available, _ in self.seen[started:]}

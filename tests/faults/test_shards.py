@@ -170,7 +170,7 @@ def test_f01_a_move_between_shards_takes_no_unit_that_was_sold_meanwhile(shop: S
         if call.operation == "TransactWriteItems" and len(call.parameters["TransactItems"]) > 2:
             moves += 1
             if moves == 1:
-                service.place_order(request, buyer=buyer, key=None)
+                service.place_order(request, actor=buyer, account=buyer, key=None)
         try:
             return call.send()
         finally:

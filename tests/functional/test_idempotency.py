@@ -118,7 +118,8 @@ def spelled_out(model: type[BaseModel], made: Any) -> list[dict[str, Any]]:
     """
     optional = {it.alias or name: it for name, it in model.model_fields.items() if not it.is_required()}
     defaults = {name: it.get_default(call_default_factory=True, validated_data={}) for name, it in optional.items()}
-    shown = {name: it for name, it in made.items() if name not in made.get("filters", {})}
+    # The customer of an order is shown in another form than it is sent.
+    shown = {name: it for name, it in made.items() if name not in {"customer", *made.get("filters", {})}}
     meant = {name: shown.get(name, default) for name, default in defaults.items()}
     nulls = [{name: None} for name, default in defaults.items() if default is None]
     return [*({name: value} for name, value in meant.items()), *nulls, meant]

@@ -171,6 +171,7 @@ ALLOWED = {
         "EventsMailRequests": CONSUME,
         "DataWebhooks": {"dynamodb:GetItem"},
         "DataReports": {"dynamodb:GetItem"},
+        "DataOrders": {"dynamodb:GetItem"},
         # SES checks the verified identity, the address or a parent domain, and the configuration set.
         "identity/shop@mail.shop.example": {"ses:SendEmail"},
         "identity/mail.shop.example": {"ses:SendEmail"},

@@ -221,6 +221,23 @@ def create_order(warm: WarmApi, key: str | None = None) -> PreparedRequest:
     return lambda: warm.shop.buy({warm.product: 1}, key=key)
 
 
+def order_by_key(contact: dict[str, str] | None) -> Callable[[WarmApi], PreparedRequest]:
+    """Returns an order of a service key for a contact, or for the account of the customer."""
+
+    def prepare(warm: WarmApi) -> PreparedRequest:
+        key = a_key("orders:create", "orders:read").text
+        named = contact or {"id": warm.shop.customer.id}
+        body = {"items": [{"product_id": warm.product, "quantity": 1}], "customer": named}
+
+        def send() -> Answer:
+            return call("POST", ORDERS, body, token=key)
+
+        send()  # the process has seen the offer, and has leased requests of the key
+        return send
+
+    return prepare
+
+
 def create_large_order(warm: WarmApi) -> PreparedRequest:
     cart = {warm.shop.product(5): 1 for _ in range(90)}
     for product in cart:
@@ -484,6 +501,8 @@ BUDGETS: list[tuple[str, str, int, Callable[[WarmApi], PreparedRequest]]] = [
     (f"POST {ORDERS}", "with a key", 2, lambda warm: create_order(warm, key="k")),
     (f"POST {ORDERS}", "90 products", 2, create_large_order),
     (f"POST {ORDERS}", "replayed", 2, replay_order),
+    (f"POST {ORDERS}", "for a contact, by a service key", 2, order_by_key({"email": "ada@example.org"})),
+    (f"POST {ORDERS}", "for a customer, by a service key", 3, order_by_key(None)),
     (f"POST {ORDERS}/quote", "", 2, quote),
     (f"GET {ORDERS}/<order_id>", "", 2, on_order("GET", "")),
     (f"GET {ORDERS}/<order_id>", "manager", 3, on_order("GET", "", "manager")),

@@ -24,6 +24,7 @@ OPERATIONS_OF = {
     "catalogue:write": {"create_product", "replace_product", "update_product"},
     "stock:write": {"adjust_stock", "count_stock", "change_stocks", "set_shards"},
     "orders:read": {"list_orders", "get_order", "get_order_history"},
+    "orders:create": {"create_order", "quote_order"},
     "orders:manage": {"cancel_order", "confirm_order", "ship_order", "deliver_order", "return_order"},
     "customers:read": {"list_users", "get_user"},
     "events:read": {"list_events", "get_event"},

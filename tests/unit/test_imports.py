@@ -55,6 +55,7 @@ OPEN_TO_DOMAINS = {"oms.inventory.shards", "oms.inventory.shard_snapshots"}
 # Further modules that schemas may import, besides `oms.core`, pure tables and their own models: other schemas that are
 # part of them, the scopes, and two modules that check the form of a value.
 BENEATH_SCHEMAS = {
+    "oms.orders.buyer_schemas",
     "oms.orders.content_schemas",
     "oms.orders.filters",
     "oms.exports.columns",

@@ -807,6 +807,10 @@ export const de: Texts = {
         name: 'Bestellungen lesen',
         does: 'Alle Bestellungen mit Namen und Adressen: personenbezogene Daten.',
       },
+      'orders:create': {
+        name: 'Bestellungen aufgeben',
+        does: 'Für jeden Kunden, auch für Personen ohne Konto.',
+      },
       'orders:manage': {
         name: 'Bestellungen bearbeiten',
         does: 'Bestätigen, versenden, zustellen, stornieren, zurücknehmen.',

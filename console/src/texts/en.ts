@@ -782,6 +782,10 @@ export const en = {
         name: 'Read orders',
         does: 'All orders with their customers and addresses: personal data.',
       },
+      'orders:create': {
+        name: 'Place orders',
+        does: 'For any customer, and for people without an account.',
+      },
       'orders:manage': { name: 'Process orders', does: 'Confirm, ship, deliver, cancel and return orders.' },
       'customers:read': {
         name: 'Read accounts',

@@ -110,25 +110,28 @@ function Customer(props: { order: Order }) {
   const texts = useTexts()
   const { order } = props
   const address = order.shipping_address
+  const person = order.customer ?? order.contact
   return (
     <Card title={texts.order.customer}>
       <div className="body stack">
         <div className="stack tight">
-          {order.customer ? (
+          {person ? (
             <>
               <strong>{nameOf(order)}</strong>
               <div className="break">
-                <a href={`mailto:${order.customer.email}`}>{order.customer.email}</a>
+                <a href={`mailto:${person.email}`}>{person.email}</a>
               </div>
             </>
           ) : (
             texts.order.deleted
           )}
-          <div className="small">
-            <Link to="/orders" search={{ customer: order.customer_id }}>
-              {texts.order.otherOrders}
-            </Link>
-          </div>
+          {order.customer_id && (
+            <div className="small">
+              <Link to="/orders" search={{ customer: order.customer_id }}>
+                {texts.order.otherOrders}
+              </Link>
+            </div>
+          )}
         </div>
         <div>
           <h3>{texts.order.address}</h3>

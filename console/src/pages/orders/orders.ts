@@ -81,8 +81,8 @@ export function unitsOf(order: Order): number {
 }
 
 export function nameOf(order: Order): string {
-  const customer = order.customer
-  if (!customer) return order.shipping_address?.name ?? ''
+  const { customer, contact } = order
+  if (!customer) return contact?.name ?? contact?.email ?? order.shipping_address?.name ?? ''
   return [customer.first_name, customer.last_name].filter(Boolean).join(' ') || customer.email
 }
 

@@ -56,7 +56,9 @@ def _missing_keys(order: Order) -> dict[str, str]:
 def _repair_keys(order: Order) -> bool:
     """Sets the missing attributes. Returns whether the order has not moved meanwhile, which sets them too."""
     actions = [getattr(Order, name).set(value) for name, value in _missing_keys(order).items()]
-    unchanged = (Order.status == order.status) & (Order.customer_id == order.customer_id)
+    customer = order.customer_id
+    same_customer = Order.customer_id.does_not_exist() if customer is None else Order.customer_id == customer
+    unchanged = (Order.status == order.status) & same_customer
     return is_written(lambda: update_item(Order(order.id), actions, unchanged))
 
 

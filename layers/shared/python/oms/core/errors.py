@@ -1,7 +1,7 @@
 """The errors that end a request. `oms.http.api` turns each into a problem response (RFC 9457)."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
 
 def shortened(text: str, length: int) -> str:
@@ -139,6 +139,19 @@ class PriceChangedError(ConflictError):
     code, title = "price-changed", "Price changed"
 
 
+class ExternalRefTakenError(ConflictError):
+    """An order with other content has this external reference. `order_id` is its id."""
+
+    code, title = "external-ref-taken", "External reference taken"
+
+    def __init__(self, order_id: str) -> None:
+        detail = (
+            "An order with this external_ref and other content exists. Get it by its id, order_id. If the request is "
+            "another order, send another reference."
+        )
+        super().__init__(detail, extra={"order_id": order_id})
+
+
 class InvalidTransitionError(ConflictError):
     code, title = "invalid-transition", "Invalid transition"
 
@@ -235,7 +248,7 @@ class InvalidRequestError(OmsError):
         super().__init__(detail, extra=extra)
 
     @classmethod
-    def at(cls, detail: str, **where: str) -> "InvalidRequestError":
+    def at(cls, detail: str, **where: str) -> Self:
         """Returns an error about one value: `at("must be …", pointer="#/name")`, or with `parameter=` or `header=`."""
         return cls([{**where, "detail": detail}])
 
@@ -248,6 +261,10 @@ class WebhookUrlForbiddenError(InvalidRequestError):
 
 class UnknownProductError(InvalidRequestError):
     code, title = "unknown-product", "Unknown product"
+
+
+class UnknownCustomerError(InvalidRequestError):
+    code, title = "unknown-customer", "Unknown customer"
 
 
 class InvalidTokenError(InvalidRequestError):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from oms.core.clock import encoded, random_id
-from oms.core.errors import IdempotencyKeyReusedError, OmsError, UnavailableError
+from oms.core.errors import ExternalRefTakenError, IdempotencyKeyReusedError, OmsError, UnavailableError
 from oms.core.retries import grace_period, retrying
 
 if TYPE_CHECKING:
@@ -97,8 +97,8 @@ def run_idempotent[T](attempt: Callable[[], T], *, find_previous: Callable[[], T
     """
     try:
         return retrying(attempt)
-    except IdempotencyKeyReusedError:
-        raise
+    except (ExternalRefTakenError, IdempotencyKeyReusedError):
+        raise  # the earlier write was read
     except OmsError as refusal:
         if keyed or isinstance(refusal, UnavailableError):
             with grace_period():

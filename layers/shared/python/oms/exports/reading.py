@@ -28,10 +28,12 @@ _ALL_PROCESSED = b'"UnprocessedKeys":{}'
 
 @dataclass(frozen=True)
 class JoinedTable:
-    """Another table, from which one item is read for each index entry. `key` derives its key from the entry."""
+    """Another table, from which one item is read for each index entry. `key` derives its key from the entry; None for
+    an entry without such an item.
+    """
 
     table: str
-    key: Callable[[Raw], Raw]
+    key: Callable[[Raw], Raw | None]
     names: Sequence[str]
 
 
@@ -65,14 +67,13 @@ def read_items(
     for (end, entries), (answers, more) in _ahead(batches, lambda batch: _read_batch(source, batch[1])):
         found = decode_found(source.index.table, [source.key(entry) for entry in entries], answers)
         beside = (
-            decode_found(joined.table, [joined.key(entry) for entry in entries], more)
-            if (joined := source.joined)
-            else {}
+            decode_found(joined.table, list(_joined_keys(joined, entries)), more) if (joined := source.joined) else {}
         )
         for entry in entries:
             item = found.pop(_hashable(source.key(entry)), None)
             if item is not None and joined:
-                item[JOINED] = beside.get(_hashable(joined.key(entry)))
+                key = joined.key(entry)
+                item[JOINED] = beside.get(_hashable(key)) if key else None
             yield entry[source.index.sort_key]["S"], item
         yield end, None
 
@@ -121,8 +122,12 @@ def _read_batch(source: SourceIndex, entries: Sequence[Raw]) -> tuple[list[bytes
     found = _read(source.index.table, [source.key(entry) for entry in entries], source.names)
     if (joined := source.joined) is None:
         return found, []
-    keys = {_hashable(key): key for key in map(joined.key, entries)}
+    keys = {_hashable(key): key for key in _joined_keys(joined, entries)}
     return found, _read(joined.table, list(keys.values()), [*joined.names, "pk", "sk"])
+
+
+def _joined_keys(joined: JoinedTable, entries: Iterable[Raw]) -> Iterator[Raw]:
+    return (key for entry in entries if (key := joined.key(entry)))
 
 
 def _read(table: str, keys: Sequence[Raw], attributes: Sequence[str]) -> list[bytes]:

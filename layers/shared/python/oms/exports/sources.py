@@ -63,12 +63,14 @@ def _orders(export: Export, after: str | None, cells: Cells) -> Iterator[tuple[s
 
 
 _OF_ORDER = ("id", "number", "status", "created_at", "customer_id", "shipping_cost", "total", "currency")
-_FURTHER = ("shipping_address", "note", "shipment")
+_FURTHER = ("shipping_address", "note", "shipment", "contact")
 _ADDRESS = ("name", "line1", "line2", "city", "postal_code", "region", "country")
 _SHIPMENT = ("carrier", "tracking_number", "tracking_url")
 
 
-def _customer_key(entry: Raw) -> Raw:
+def _customer_key(entry: Raw) -> Raw | None:
+    if "customer_id" not in entry:  # the customer has no account
+        return None
     return {name: {"S": part} for name, part in zip(("pk", "sk"), user_key(entry["customer_id"]["S"]), strict=True)}
 
 
@@ -83,7 +85,7 @@ def _order_rows(order: Raw, cells: Cells, *, further: bool) -> list[FileRow]:
         own(order["number"]["S"]),
         own(order["status"]["S"]),
         cells.time(order["created_at"]["S"]),
-        own(order["customer_id"]["S"]),
+        own(_text(order, "customer_id")),
     )
     shipping, total = (cells.money(int(order[name]["N"])) for name in ("shipping_cost", "total"))
     last = (shipping, total, own(order["currency"]["S"]), *(_further(order, cells) if further else ()))
@@ -110,9 +112,10 @@ def _further(order: Raw, cells: Cells) -> FileRow:
     address: dict[str, Any] = json.loads(order["shipping_address"]["S"]) if "shipping_address" in order else {}
     shipment: Raw = order["shipment"]["M"] if "shipment" in order else {}
     customer: Raw = order.get(reading.JOINED) or {}
+    contact: dict[str, Any] = json.loads(order["contact"]["S"]) if "contact" in order else {}
     at = shipment.get("shipped_at")
     return (
-        cells.text(_text(customer, "email")),
+        cells.text(_text(customer, "email") or contact.get("email") or ""),
         *(cells.text(address.get(name) or "") for name in _ADDRESS),
         cells.text(_text(order, "note")),
         *(cells.text(_text(shipment, name)) for name in _SHIPMENT),

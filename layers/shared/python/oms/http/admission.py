@@ -74,7 +74,9 @@ def admit_fields(request: RequestContext) -> None:
     for name in rule.manager_fields.keys() & request.body.keys():
         scope = rule.manager_fields[name]
         if not caller.is_manager:
-            _deny(caller, request, ForbiddenError(f"Only managers and admins may send `{name}`. Omit it."))
+            _deny(
+                caller, request, ForbiddenError(f"Only managers, admins and service keys may send `{name}`. Omit it.")
+            )
         if isinstance(caller, ServiceCaller) and scope not in caller.scopes:
             _deny(caller, request, InsufficientScopeError(scope))
 

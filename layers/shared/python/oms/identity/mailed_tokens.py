@@ -43,7 +43,4 @@ def read(text: str, purpose: Purpose) -> tuple[User, MailedToken]:
 
 def invalid_token() -> InvalidTokenError:
     """Returns the error for a token that is unknown, used, expired or revoked."""
-    return cast(
-        InvalidTokenError,
-        InvalidTokenError.at("is invalid or expired; request a mail to reset the password", pointer="#/token"),
-    )
+    return InvalidTokenError.at("is invalid or expired; request a mail to reset the password", pointer="#/token")

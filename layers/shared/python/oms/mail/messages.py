@@ -34,23 +34,25 @@ class MailLimit:
 
 @dataclass(frozen=True)
 class Notification:
-    """A mail to one user, sent once for each `cause`.
+    """A mail to one user, or to the contact of the order `order_id`, sent once for each `cause`.
 
-    The notifier calls `content` with the stored user when it sends the mail. If the result is None, no mail is sent.
+    The notifier calls `content` with the stored recipient when it sends the mail. If the result is None, no mail is
+    sent.
     """
 
     cause: str
     purpose: str
-    user_id: str
+    user_id: str | None
     content: Callable[[User], Content | None] = field(repr=False)
     limits: tuple[MailLimit, ...] = ()
+    order_id: str | None = None
 
 
 @dataclass(frozen=True)
 class RenderedMail:
-    """A mail with its recipient and its text, ready to send."""
+    """A mail with its recipient and its text, ready to send. `user_id` is None for a contact without an account."""
 
-    user_id: str
+    user_id: str | None
     purpose: str
     to: str
     subject: str

@@ -26,7 +26,7 @@ class Mail(MailItem, discriminator="mail"):
     """
 
     attempt = UnicodeAttribute()
-    user_id = UnicodeAttribute()
+    user_id = UnicodeAttribute(null=True)
     purpose = UnicodeAttribute()
     state = UnicodeAttribute(default="claimed")
     at = UnicodeAttribute()

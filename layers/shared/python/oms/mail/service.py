@@ -30,6 +30,7 @@ from oms.core.retries import deadline, retrying
 from oms.core.settings import settings
 from oms.core.transactions import TransactionError, transaction
 from oms.identity.models import IdentityItem, User, user_key
+from oms.mail.content import orders as order_mails
 from oms.mail.limits import UNVERIFIED_OF_ALL, limits_of_unverified
 from oms.mail.messages import MailLimit, Notification, RenderedMail
 from oms.mail.models import Mail, MailCount, mail_count_key, mail_key
@@ -72,11 +73,16 @@ def is_set_up() -> bool:
 
 def send(notification: Notification) -> None:
     """Sends the mail of a notification, if its user is active and its content is not None. See `send_once`."""
-    user = cast(User | None, get_item(IdentityItem, user_key(notification.user_id)))
-    if user is None or user.status != "active":
-        return
-    if mail := _render(notification, user):
+    recipient = _recipient(notification)
+    if recipient is not None and (mail := _render(notification, recipient)):
         send_once(notification.cause, mail)
+
+
+def _recipient(notification: Notification) -> User | None:
+    if notification.user_id is None:
+        return order_mails.contact_of(notification.order_id) if notification.order_id else None
+    user = cast(User | None, get_item(IdentityItem, user_key(notification.user_id)))
+    return user if user and user.status == "active" else None
 
 
 def _render(notification: Notification, user: User) -> RenderedMail | None:
@@ -89,7 +95,7 @@ def _render(notification: Notification, user: User) -> RenderedMail | None:
     about = {"name": name, "public_url": public_url, "shop": urlsplit(public_url).netloc}
     rendered = render(notification.purpose, about | dict(content.values))
     return RenderedMail(
-        user_id=user.id,
+        user_id=notification.user_id,
         purpose=notification.purpose,
         to=user.email,
         subject=rendered.subject,

@@ -1,13 +1,14 @@
 """Limits of an order, so that no customer can reserve the shop's whole stock. Pure except for the settings.
 
-Managers and admins order for others and have no limits. A customer with an unverified e-mail address has lower limits.
-Two limits together bound the stock that a customer reserves: that of one order, and that of open orders. The count of
-open orders lags.
+Managers and admins order for others and have no limits. A service key takes orders from the public, so the open orders
+of each of its customers are limited, but not a single order. A customer with an unverified e-mail address has lower
+limits. Two limits together bound the stock that a customer reserves: that of one order, and that of open orders. The
+count of open orders lags.
 """
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 from oms.core.actors import Actor
 from oms.core.errors import OrderLimitError, TooManyOpenOrdersError
@@ -18,11 +19,9 @@ from oms.core.settings import OrderLimits, settings
 ALWAYS_ALLOWED_UNITS = 2
 
 
-class Buyer(Actor, Protocol):
-    """The user who orders. `open_orders` lags by seconds."""
+class Account(Protocol):
+    """The account of a signed-in user."""
 
-    @property
-    def open_orders(self) -> int: ...
     @property
     def email_verified(self) -> bool: ...
 
@@ -69,17 +68,20 @@ class Excess:
 
 @dataclass(frozen=True)
 class BuyerLimits:
-    """The limits of one buyer; `limits` is None for a buyer without limits."""
+    """The limits of one buyer: of one order (`limits`), and of open orders. Each is None for a buyer without them."""
 
     limits: OrderLimits | None
-    verified: bool
+    verified: bool = True
+    open_orders: int | None = None
 
     @classmethod
-    def of(cls, buyer: Buyer) -> "BuyerLimits":
-        if buyer.role != "customer":
-            return cls(None, verified=True)
+    def of(cls, actor: Actor, account: Account | None) -> Self:
+        """Returns the limits of the orders that an actor sends. `account` is the actor's own, if it is a user."""
         known = settings()
-        return cls(known.order_limits if buyer.email_verified else known.unverified_order_limits, buyer.email_verified)
+        if account is not None and actor.role == "customer":
+            limits = known.order_limits if account.email_verified else known.unverified_order_limits
+            return cls(limits, account.email_verified, limits.open_orders)
+        return cls(None, open_orders=known.order_limits.open_orders if actor.role == "service" else None)
 
     @property
     def orders_per_minute(self) -> int | None:
@@ -91,9 +93,9 @@ class BuyerLimits:
 
     def check(self, open_orders: int, units: int, value: int) -> None:
         """Checks the limits that do not depend on the stock. Raises TooManyOpenOrdersError, OrderLimitError."""
-        if self.limits and open_orders >= self.limits.open_orders:
+        if self.open_orders is not None and open_orders >= self.open_orders:
             raise TooManyOpenOrdersError(
-                f"{self._who} may have {self.limits.open_orders} open orders (pending or confirmed) at once, "
+                f"{self._who} may have {self.open_orders} open orders (pending or confirmed) at once, "
                 f"and has {open_orders}. Wait until one is shipped, or cancel one.{self._advice}"
             )
         excess = self.excess_of_order(units, value)

@@ -62,8 +62,17 @@ class Shipment(EmbeddedItem):
     shipped_at = UnicodeAttribute()
 
 
+class ExternalRef(EmbeddedItem):
+    """The order's id in another system."""
+
+    channel = UnicodeAttribute()
+    id = UnicodeAttribute()
+
+
 class Order(StoredItem):
     """An order, which is its own idempotency record. `version` counts the transitions, the creation included.
+
+    The customer has an account, `customer_id`, or only a `contact`. The first history entry names who sent the order.
 
     `status_shard` and `customer_status` are the partitions of `status_keys`. Orders that an earlier version stored lack
     them until `make index-orders` has added them. `expires_at` is set while the order is pending.
@@ -74,7 +83,9 @@ class Order(StoredItem):
 
     id = UnicodeAttribute(hash_key=True)
     number = UnicodeAttribute()
-    customer_id = UnicodeAttribute()
+    customer_id = UnicodeAttribute(null=True)
+    contact = JsonAttribute(null=True)
+    external_ref = ExternalRef(null=True)
     status = UnicodeAttribute()
     lines = ListAttribute(of=OrderLine)
     subtotal = IntegerAttribute()
@@ -117,12 +128,16 @@ def customer_status(customer_id: str, status: str) -> str:
     return f"{customer_id}#{status}"
 
 
-def status_keys(*, customer_id: str, status: str, shard: int) -> dict[str, Any]:
-    """Returns an order's partitions in the indexes by status, as attributes of the order.
+def status_keys(*, customer_id: str | None, status: str, shard: int) -> dict[str, Any]:
+    """Returns an order's partitions in the indexes by status, as attributes of the order. One without an account is not
+    in the index by customer.
 
     Each write that changes the status or the customer must set them.
     """
-    return {"status_shard": status_shard(status, shard), "customer_status": customer_status(customer_id, status)}
+    return {
+        "status_shard": status_shard(status, shard),
+        "customer_status": customer_status(customer_id, status) if customer_id is not None else None,
+    }
 
 
 def shard_number(order: Order) -> int:

@@ -22,6 +22,7 @@ from oms.core.schemas import (
     Response,
     Timestamp,
 )
+from oms.orders.buyer_schemas import ContactResponse, ExternalRefRequest, ExternalRefResponse, OrderCustomer
 from oms.orders.content_schemas import EMPTY_IS_NULL, Metadata, PurchaseOrder, Tags
 from oms.orders.filters import OrderFilters
 from oms.orders.models import HistoryEntry
@@ -99,6 +100,17 @@ class CreateOrderRequest(Request):
         description="Words by which the shop sorts its orders, at most 20. They are stored in lower case, sorted, each "
         "once. Customers neither send nor see them.",
         examples=[["gift", "wholesale"]],
+    )
+    customer: OrderCustomer | None = Field(
+        None,
+        description="For whom the order is. Only managers and service keys may send it; service keys must. Without "
+        "it, the order is the caller's own.",
+    )
+    external_ref: ExternalRefRequest | None = Field(
+        None,
+        description="The order's id in another system. Only managers and service keys may send it. A request with the "
+        "reference of an earlier order and the same content is a replay of it, also by another sender; with other "
+        "content it is refused with `external-ref-taken`. `Idempotency-Key` is not needed with it, and ignored.",
     )
 
     def stored_contents(self) -> dict[str, Any]:
@@ -210,7 +222,19 @@ class OrderFields(Response):
         examples=["20260131-0C8Z4V6T2R"],
     )
     status: OrderStatus = Field(description="The current status.")
-    customer_id: str = Field(description="The id of the user who placed the order.", examples=["YVT65M7QNAW9TXAQ7PHA"])
+    customer_id: str | None = Field(
+        description="The id of the customer's account; null if the customer has none.",
+        examples=["YVT65M7QNAW9TXAQ7PHA"],
+    )
+    channel: str | None = Field(
+        description="The system in which the order was placed: that of `external_ref`; null without one.",
+        examples=["amazon-de"],
+    )
+    external_ref: ExternalRefResponse | None = Field(description="The order's id in another system, if it has one.")
+    locale: str | None = Field(
+        description="The language of a customer without an account, as a BCP 47 tag, if it is known.",
+        examples=["fr-FR"],
+    )
     items: list[LineResponse] = Field(description="The lines, at most one for each product.")
     subtotal: MoneyText = Field(description="The sum of the lines.", examples=["49.80"])
     shipping_cost: MoneyText = Field(description="The shipping cost that the customer pays.", examples=["4.90"])
@@ -263,7 +287,10 @@ class ManagedOrderResponse(OrderResponse):
 
     tags: list[str] = _TAGS
     customer: CustomerResponse | None = Field(
-        description="The user who placed the order; null if the account no longer exists."
+        description="The customer's account; null if the customer has none, or if it no longer exists."
+    )
+    contact: ContactResponse | None = Field(
+        description="The contact, if the order was placed for a person without an account; else null."
     )
 
 

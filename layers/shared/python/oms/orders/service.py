@@ -4,8 +4,9 @@ import hashlib
 from dataclasses import dataclass, field
 
 from oms.core import clock
+from oms.core.actors import Actor
 from oms.core.dynamodb import batch_get, get_item
-from oms.core.errors import NotFoundError, OmsError, PriceChangedError
+from oms.core.errors import ExternalRefTakenError, NotFoundError, OmsError, PriceChangedError
 from oms.core.idempotency import IdempotentResult, check_same_request, keyed_id, request_hash, run_idempotent
 from oms.core.money import to_text
 from oms.core.pages import HIGHEST, LOWEST, Index, KeyRange, Page, merged_page
@@ -17,13 +18,15 @@ from oms.core.transactions import TransactionError, transaction
 from oms.identity.models import RateCounter
 from oms.inventory import shards
 from oms.inventory.models import StockItem
+from oms.orders.buyers import Buyer, OrderingUser, find_buyer
 from oms.orders.drawing import Drawing
-from oms.orders.limits import Buyer, BuyerLimits
+from oms.orders.limits import BuyerLimits
 from oms.orders.models import (
     BY_CREATED,
     BY_CUSTOMER,
     BY_CUSTOMER_STATUS,
     BY_STATUS,
+    ExternalRef,
     Order,
     created_shard,
     customer_status,
@@ -36,7 +39,7 @@ from oms.orders.rejections import rejection
 from oms.orders.schemas import CreateOrderRequest, ListOrdersQuery
 from oms.orders.states import OrderStatus, stock_effect
 from oms.orders.transitions import RequestOrigin, cause_of, stock_actions
-from oms.orders.views import VIEW_ATTRIBUTES, quote_response
+from oms.orders.views import VIEW_ATTRIBUTES, View, quote_response
 from oms.orders.visibility import Visibility
 
 OFFERS = OfferCache()
@@ -84,8 +87,8 @@ def _partitions(customer_id: str | None, statuses: frozenset[OrderStatus]) -> tu
     return BY_CUSTOMER_STATUS, [customer_status(customer_id, status) for status in sorted(statuses)]
 
 
-def quote_order(request: CreateOrderRequest, *, buyer: Buyer) -> Quote:
-    """Returns the current price of a request, with its shortfalls and its excess over the buyer's limits.
+def quote_order(request: CreateOrderRequest, *, actor: Actor, account: OrderingUser | None = None) -> Quote:
+    """Returns the current price of a request, with its shortfalls and its excess over the limits of an order.
 
     Writes nothing.
     """
@@ -98,10 +101,10 @@ def quote_order(request: CreateOrderRequest, *, buyer: Buyer) -> Quote:
         OFFERS.learn(item)
     shards.add_up(stock.values())
     on_sale = {product_id: Offer.of(item) for product_id, item in stock.items() if item.status == "active"}
-    priced = price(request, on_sale, buyer_role=buyer.role)
+    priced = price(request, on_sale, buyer_role=actor.role)
     available = {product_id: item.available for product_id, item in stock.items()}
     short = [(line, available[line.product_id]) for line in priced.lines]
-    limits = BuyerLimits.of(buyer)
+    limits = BuyerLimits.of(actor, account)
     excess = limits.excess_of_order(priced.units, priced.subtotal)
     for line, units in short:
         excess.lines.extend(limits.excess_of_line(line.product_id, line.quantity, units))
@@ -113,32 +116,57 @@ def quote_order(request: CreateOrderRequest, *, buyer: Buyer) -> Quote:
 
 @dataclass(frozen=True)
 class Placement:
-    """A request to place an order. The id is derived from the idempotency key, so that a retry finds the same order."""
+    """A request to place an order. The id is derived from its external reference or its idempotency key, so that a
+    retry finds the same order.
+
+    `account` is that of the actor, if it can be the buyer. The caller shows the order in `view`.
+    """
 
     order_id: str
     request: CreateOrderRequest
-    buyer: Buyer
+    actor: Actor
+    account: OrderingUser | None
     limits: BuyerLimits
     origin: RequestOrigin
     keyed: bool
+    view: View | None
     drawing: Drawing = field(default_factory=Drawing)
 
 
-def place_order(request: CreateOrderRequest, *, buyer: Buyer, key: str | None) -> IdempotentResult[Order]:
-    """Stores the order and reserves its stock, all or nothing, once for each key.
+def external_order_id(channel: str, external_id: str) -> str:
+    """Returns the id of the order with an external reference, whether the order exists or not."""
+    return keyed_id("external", channel, external_id)
 
-    Raises UnknownProductError and IdempotencyKeyReusedError (422), PriceChangedError, TooManyOpenOrdersError,
-    OrderLimitError and InsufficientStockError (409), TooManyRequestsError (429), and UnavailableError (503) after
-    lasting contention. None of them is raised if the request has stored its order.
+
+def place_order(
+    request: CreateOrderRequest,
+    *,
+    actor: Actor,
+    key: str | None,
+    account: OrderingUser | None = None,
+    view: View | None = None,
+) -> IdempotentResult[Order]:
+    """Stores the order and reserves its stock, all or nothing, once for each external reference or key.
+
+    The actor sends it. The buyer is the customer that the request names, else `account`. The caller has checked that
+    the actor may name a customer and a reference. Without `account`, the request must name a customer.
+
+    Raises InvalidRequestError, UnknownCustomerError, UnknownProductError and IdempotencyKeyReusedError (422),
+    ExternalRefTakenError, PriceChangedError, TooManyOpenOrdersError, OrderLimitError and InsufficientStockError (409),
+    TooManyRequestsError (429), and UnavailableError (503) after lasting contention. None of them is raised if the
+    request has stored its order.
     """
+    ref = request.external_ref
     placement = Placement(
-        order_id=keyed_id(buyer.id, "POST /orders", key),
+        order_id=external_order_id(ref.channel, ref.id) if ref else keyed_id(actor.id, "POST /orders", key),
         request=request,
-        buyer=buyer,
-        limits=BuyerLimits.of(buyer),
+        actor=actor,
+        account=account,
+        limits=BuyerLimits.of(actor, account),
         # The first history entry needs no key: the order's id identifies the request.
-        origin=RequestOrigin(buyer, clock.random_id(), request_hash(request, implied=implied_by_settings())),
-        keyed=key is not None,
+        origin=RequestOrigin(actor, clock.random_id(), request_hash(request, implied=implied_by_settings())),
+        keyed=ref is not None or key is not None,
+        view=view,
     )
     return run_idempotent(
         lambda: _try_to_place(placement), find_previous=lambda: _find_placed(placement), keyed=placement.keyed
@@ -147,9 +175,12 @@ def place_order(request: CreateOrderRequest, *, buyer: Buyer, key: str | None) -
 
 def _try_to_place(placement: Placement) -> IdempotentResult[Order]:
     """Tries once. Raises ConcurrentUpdateError if an offer has changed meanwhile, and the errors of `place_order`."""
+    buyer = find_buyer(placement.request.customer, placement.account)
+    if buyer.user is not None and placement.view is not None:
+        placement.view.add_customer(buyer.user)
     priced = placement.drawing.choose_shards(_price(placement))
-    placement.limits.check(placement.buyer.open_orders, priced.units, priced.subtotal)
-    order = _new_order(placement, priced)
+    placement.limits.check(buyer.open_orders, priced.units, priced.subtotal)
+    order = _new_order(placement, buyer, priced)
     window = _order_window(placement.limits)
     try:
         _reserve(order, priced, placement.limits, window)
@@ -176,12 +207,18 @@ def _find_placed(placement: Placement) -> IdempotentResult[Order] | None:
 def _replayed(stored: Order, placement: Placement) -> IdempotentResult[Order]:
     """Returns the order that an earlier request stored.
 
-    Raises IdempotencyKeyReusedError if that request was different.
+    Raises ExternalRefTakenError or IdempotencyKeyReusedError if that request was different.
     """
-    if stored.customer_id != placement.buyer.id:
-        # The id is a hash that includes the user's id. A match would show another customer's order.
+    origin = placement.origin
+    if placement.request.external_ref is not None:
+        # The reference identifies the order, for all senders.
+        if not origin.request_hash.matches(stored.request_hash):
+            raise ExternalRefTakenError(stored.id)
+    elif stored.history[0].actor_id != origin.actor.id:
+        # The id is a hash that includes the actor's id. A match would show the order of another sender.
         raise OmsError("The order could not be stored.")
-    check_same_request(stored.request_hash, placement.origin.request_hash)
+    else:
+        check_same_request(stored.request_hash, origin.request_hash)
     return IdempotentResult(stored, replayed=placement.keyed)
 
 
@@ -191,12 +228,12 @@ def _price(placement: Placement) -> PricedOrder:
     Cached offers may be stale, so an order that seems too expensive is priced again from the stored offers. Other
     orders need no read, since their transaction fails if an offer has changed.
     """
-    request, buyer = placement.request, placement.buyer
-    priced = price(request, OFFERS.of(merge(request.items)), buyer_role=buyer.role)
+    request, actor = placement.request, placement.actor
+    priced = price(request, OFFERS.of(merge(request.items)), buyer_role=actor.role)
     expected = request.expected_total
     if expected is None or priced.total <= expected:
         return priced
-    quote = quote_order(request, buyer=buyer)
+    quote = quote_order(request, actor=actor, account=placement.account)
     if quote.priced.total <= expected:
         return quote.priced
     now, seen = (f"{to_text(amount)} {settings().currency}" for amount in (quote.priced.total, expected))
@@ -213,16 +250,19 @@ def _order_window(limits: BuyerLimits) -> RateWindow | None:
     return None if limit is None else RateWindow("orders", limit, int(clock.now().timestamp()))
 
 
-def _new_order(placement: Placement, priced: PricedOrder) -> Order:
+def _new_order(placement: Placement, buyer: Buyer, priced: PricedOrder) -> Order:
     order_id, request, origin = placement.order_id, placement.request, placement.origin
     now = clock.now()
     at = clock.timestamp(now)
     shard = int.from_bytes(hashlib.sha256(order_id.encode()).digest()[:4]) % settings().order_shards
+    ref = request.external_ref
     hold = settings().hold if placement.limits.verified else settings().unverified_hold
     return Order(
         id=order_id,
         number=f"{clock.day_of(now):%Y%m%d}-{order_id[:10]}",
-        customer_id=placement.buyer.id,
+        customer_id=buyer.customer_id,
+        contact=buyer.contact,
+        external_ref=ExternalRef(channel=ref.channel, id=ref.id) if ref else None,
         status=OrderStatus.PENDING,
         lines=[line.stored() for line in priced.lines],
         subtotal=priced.subtotal,
@@ -238,7 +278,7 @@ def _new_order(placement: Placement, priced: PricedOrder) -> Order:
         request_hash=origin.request_hash.stored,
         created_key=f"{at}#{order_id}",
         shard=created_shard(shard),
-        **status_keys(customer_id=placement.buyer.id, status=OrderStatus.PENDING, shard=shard),
+        **status_keys(customer_id=buyer.customer_id, status=OrderStatus.PENDING, shard=shard),
     )
 
 
@@ -261,7 +301,7 @@ def _reserve(order: Order, priced: PricedOrder, limits: BuyerLimits, window: Rat
                 return_values="ALL_OLD",
             )
         if window:
-            counter = RateCounter.of(window, order.customer_id)
+            counter = RateCounter.of(window, order.history[0].actor_id)
             write.update(counter, *counter.increment_once(window.limit, order.id))
 
 

@@ -26,7 +26,8 @@ from oms.orders.states import OrderStatus
 # The stored attributes that the view reads.
 VIEW_ATTRIBUTES = frozenset(
     (
-        *("id", "number", "status", "customer_id", "lines", "subtotal", "shipping_cost", "total", "currency"),
+        *("id", "number", "status", "customer_id", "contact", "external_ref"),
+        *("lines", "subtotal", "shipping_cost", "total", "currency"),
         *("shipping_address", "billing_address", "note", "purchase_order", "metadata", "tags"),
         *("created_at", "updated_at", "expires_at", "version", "shipment", "cancel_reason"),
     )
@@ -45,11 +46,15 @@ class View:
 
     def load_customers(self, orders: Iterable[Order]) -> None:
         """Reads the customers of these orders in one BatchGet, if the view shows them and has not read them yet."""
-        unknown = {order.customer_id for order in orders} - self._customers.keys()
+        unknown = {order.customer_id for order in orders if order.customer_id} - self._customers.keys()
         if self._managed and unknown:
             keys = {customer_id: user_key(customer_id) for customer_id in unknown}
             found = batch_get(User, keys.values(), consistent=False)
             self._customers |= {customer_id: found.get(key) for customer_id, key in keys.items()}
+
+    def add_customer(self, user: User) -> None:
+        """Adds a customer that the caller has read, so that the view does not read it again."""
+        self._customers[user.id] = user
 
     def show(self, order: Order) -> Shown[OrderResponse]:
         """Returns an order as the caller sees it, with the fields of ManagedOrderResponse if `managed`."""
@@ -58,7 +63,8 @@ class View:
         if self._managed:
             self.load_customers([order])
             shown["tags"] = _tags(order)
-            shown["customer"] = _customer(self._customers[order.customer_id])
+            shown["customer"] = _customer(self._customers[order.customer_id]) if order.customer_id else None
+            shown["contact"] = order.contact
         return Shown(shown)
 
 
@@ -80,11 +86,15 @@ def _customer(user: User | None) -> dict[str, Any] | None:
 def _seen_by_all(order: Order) -> dict[str, Any]:
     # Access by PynamoDB's attributes takes ten times as long, which lists notice.
     values = order.attribute_values
+    ref = values.get("external_ref")
     return {
         "id": values["id"],
         "number": values["number"],
         "status": OrderStatus(values["status"]),
-        "customer_id": values["customer_id"],
+        "customer_id": values.get("customer_id"),
+        "channel": ref.channel if ref else None,
+        "external_ref": {"channel": ref.channel, "id": ref.id} if ref else None,
+        "locale": (values.get("contact") or {}).get("locale"),
         "items": [_line(line) for line in values["lines"]],
         "subtotal": to_text(values["subtotal"]),
         "shipping_cost": to_text(values["shipping_cost"]),

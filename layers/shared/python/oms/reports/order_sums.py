@@ -34,10 +34,13 @@ class OrderedLine(NamedTuple):
 
 @dataclass(frozen=True)
 class CountedOrder:
-    """The fields of an order that the sums use, at a version. Amounts are in minor units; `total` includes shipping."""
+    """The fields of an order that the sums use, at a version. Amounts are in minor units; `total` includes shipping.
+
+    `customer_id` is None if the customer has no account.
+    """
 
     id: str
-    customer_id: str
+    customer_id: str | None
     version: int
     status: OrderStatus
     day: str
@@ -51,7 +54,7 @@ class CountedOrder:
         order = event["data"]
         return cls(
             id=str(order["id"]),
-            customer_id=str(order["customer_id"]),
+            customer_id=order["customer_id"],
             version=int(event["sequence"]),
             status=OrderStatus(order["status"]),
             day=_day(order["created_at"]),
@@ -110,8 +113,9 @@ def contribution(order: CountedOrder) -> list[Chunk]:
             **of_status,
         },
         ORDERS: of_status,
-        SumKey(*user_key(order.customer_id)): {User.open_orders.attr_name: int(order.status in OPEN)},
     }
+    if order.customer_id is not None:
+        amounts[SumKey(*user_key(order.customer_id))] = {User.open_orders.attr_name: int(order.status in OPEN)}
     for category, lines in _by_category(order.lines).items():
         amounts[SumKey(categories_of(order.day[:7]), category_of_day(order.day, category))] = _sold(counts, lines)
     for line in order.lines:

@@ -7,6 +7,7 @@ Scope = Literal[
     "catalogue:write",
     "stock:write",
     "orders:read",
+    "orders:create",
     "orders:manage",
     "customers:read",
     "events:read",
