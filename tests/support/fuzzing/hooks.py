@@ -11,6 +11,7 @@ STATE = {401, 403, 404, 409, 410, 412, 429}
 # The codes of a 422 that depend on it.
 STATE_CODES = {
     "unknown-product": "which products are on sale",
+    "unknown-customer": "which accounts there are",
     "invalid-token": "which tokens were mailed, and when",
     "idempotency-key-reused": "what was sent before with this key",
     "webhook-url-forbidden": "where a name leads, and that its address is public",
@@ -26,7 +27,7 @@ RULES = {
     "is not supported by an export of": "each report has filters of its own",
     "can be used only with group_by=product|is required if cursor": "one of the series has pages",
     "is required, unless the cookie has it": "the token may be in a cookie",
-    "must have either adjustment or on_hand|must have if_version only": "with `oneOf`, clients have a type for each",
+    "must have either .* or|must have if_version only|must not have further fields beside id": "with `oneOf`, clients have a type for each",
     # A value depends on the stored state.
     "is not a cursor of this list": "the system seals cursors",
     "is not the address of an active manager or admin": "which users there are",
