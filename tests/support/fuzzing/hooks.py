@@ -27,7 +27,8 @@ RULES = {
     "is not supported by an export of": "each report has filters of its own",
     "can be used only with group_by=product|is required if cursor": "one of the series has pages",
     "is required, unless the cookie has it": "the token may be in a cookie",
-    "must have either .* or|must have if_version only|must not have further fields beside id": "with `oneOf`, clients have a type for each",
+    "must have either .* or|must have if_version only": "with `oneOf`, clients have a type for each",
+    "must not have further fields": "the same, of a customer's account",
     # A value depends on the stored state.
     "is not a cursor of this list": "the system seals cursors",
     "is not the address of an active manager or admin": "which users there are",
