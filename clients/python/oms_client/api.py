@@ -633,6 +633,8 @@ class Orders(Group):
         purchase_order: str | Unset | None = UNSET,
         metadata: Mapping[str, str] | Unset | None = UNSET,
         tags: Sequence[str] | Unset | None = UNSET,
+        customer: models.OrderCustomer | Unset | None = UNSET,
+        external_ref: models.ExternalRefRequest | Unset | None = UNSET,
         idempotency_key: str | None = None,
     ) -> models.ManagedOrderResponse | models.OrderResponse:
         """Place an order: `POST /api/v1/orders`.
@@ -640,8 +642,13 @@ class Orders(Group):
         Reserves the stock of all lines, or of none. The order is `pending` until a manager confirms it. If no
         manager does so in time, the order expires and the stock is released.
 
-        **Access:** every signed-in user. Only managers and admins, and keys with the scope `orders:manage`, may
-        send `tags`. No service keys.
+        Customers order for themselves. Managers and service keys may order for a customer, and with the order's
+        reference in another system.
+
+        **Access:** every signed-in user. Only managers and admins, and keys with the scope `orders:create`, may
+        send `customer`. Only managers and admins, and keys with the scope `orders:create`, may send `external_ref`.
+        Only managers and admins, and keys with the scope `orders:manage`, may send `tags`. Service keys with the
+        scope `orders:create`.
         """
         return self._send(
             Call(
@@ -658,6 +665,8 @@ class Orders(Group):
                     "purchase_order": purchase_order,
                     "metadata": metadata,
                     "tags": tags,
+                    "customer": customer,
+                    "external_ref": external_ref,
                 },
                 key=new_key(idempotency_key),
             )
@@ -675,14 +684,18 @@ class Orders(Group):
         purchase_order: str | Unset | None = UNSET,
         metadata: Mapping[str, str] | Unset | None = UNSET,
         tags: Sequence[str] | Unset | None = UNSET,
+        customer: models.OrderCustomer | Unset | None = UNSET,
+        external_ref: models.ExternalRefRequest | Unset | None = UNSET,
     ) -> models.QuoteResponse:
         """Price an order without placing it: `POST /api/v1/orders/quote`.
 
         Returns the price of the order that the same body would place, and the products that are short. No stock is
         reserved.
 
-        **Access:** every signed-in user. Only managers and admins, and keys with the scope `orders:manage`, may
-        send `tags`. No service keys.
+        **Access:** every signed-in user. Only managers and admins, and keys with the scope `orders:create`, may
+        send `customer`. Only managers and admins, and keys with the scope `orders:create`, may send `external_ref`.
+        Only managers and admins, and keys with the scope `orders:manage`, may send `tags`. Service keys with the
+        scope `orders:create`.
         """
         return self._send(
             Call(
@@ -699,6 +712,8 @@ class Orders(Group):
                     "purchase_order": purchase_order,
                     "metadata": metadata,
                     "tags": tags,
+                    "customer": customer,
+                    "external_ref": external_ref,
                 },
                 safe=True,
             )

@@ -94,6 +94,7 @@ Scope: TypeAlias = Literal[
     "catalogue:write",
     "stock:write",
     "orders:read",
+    "orders:create",
     "orders:manage",
     "customers:read",
     "events:read",
@@ -293,6 +294,20 @@ class ChangeStocksRequest(RequestModel):
 
 
 @dataclass(kw_only=True)
+class ContactResponse(ResponseModel):
+    """The contact of an order that was placed for a person without an account."""
+
+    email: str
+    """The e-mail address to which the order's mails are sent."""
+    name: str | None
+    """The contact's name."""
+    phone: str | None
+    """The contact's phone number."""
+    locale: str | None
+    """The contact's language, as a BCP 47 tag."""
+
+
+@dataclass(kw_only=True)
 class CountStockRequest(RequestModel):
     """The units on hand of a product, as counted."""
 
@@ -367,6 +382,15 @@ class CreateOrderRequest(RequestModel):
     tags: Sequence[str] | Unset | None = UNSET
     """Words by which the shop sorts its orders, at most 20. They are stored in lower case, sorted, each once.
     Customers neither send nor see them.
+    """
+    customer: OrderCustomer | Unset | None = UNSET
+    """For whom the order is. Only managers and service keys may send it; service keys must. Without it, the order
+    is the caller's own.
+    """
+    external_ref: ExternalRefRequest | Unset | None = UNSET
+    """The order's id in another system. Only managers and service keys may send it. A request with the reference
+    of an earlier order and the same content is a replay of it, also by another sender; with other content it is
+    refused with `external-ref-taken`. `Idempotency-Key` is not needed with it, and ignored.
     """
 
 
@@ -722,6 +746,26 @@ class ExportResponse(ResponseModel):
 
 
 @dataclass(kw_only=True)
+class ExternalRefRequest(RequestModel):
+    """The order's id in another system, such as a marketplace. It names one order only."""
+
+    channel: str
+    """The name of the other system."""
+    id: str
+    """The id of the order there. Upper and lower case differ."""
+
+
+@dataclass(kw_only=True)
+class ExternalRefResponse(ResponseModel):
+    """The order's id in another system."""
+
+    channel: str
+    """The name of the other system."""
+    id: str
+    """The id of the order there."""
+
+
+@dataclass(kw_only=True)
 class ForgotPasswordRequest(RequestModel):
     """The account whose password is forgotten. An address without an account gets the same response."""
 
@@ -907,8 +951,14 @@ class ManagedOrderResponse(ResponseModel):
     """The order's number, for people: its date and ten characters of its id."""
     status: OrderStatus
     """The current status."""
-    customer_id: str
-    """The id of the user who placed the order."""
+    customer_id: str | None
+    """The id of the customer's account; null if the customer has none."""
+    channel: str | None
+    """The system in which the order was placed: that of `external_ref`; null without one."""
+    external_ref: ExternalRefResponse | None
+    """The order's id in another system, if it has one."""
+    locale: str | None
+    """The language of a customer without an account, as a BCP 47 tag, if it is known."""
     items: list[LineResponse]
     """The lines, at most one for each product."""
     subtotal: Decimal
@@ -944,7 +994,9 @@ class ManagedOrderResponse(ResponseModel):
     tags: list[str]
     """The words by which the shop sorts its orders, in lower case and sorted."""
     customer: CustomerResponse | None
-    """The user who placed the order; null if the account no longer exists."""
+    """The customer's account; null if the customer has none, or if it no longer exists."""
+    contact: ContactResponse | None
+    """The contact, if the order was placed for a person without an account; else null."""
 
 
 @dataclass(kw_only=True)
@@ -1046,6 +1098,22 @@ class OrderCounts(ResponseModel):
 
 
 @dataclass(kw_only=True)
+class OrderCustomer(RequestModel):
+    """The customer for whom an order is: `id` of an account, or the contact of a person without one."""
+
+    id: str | Unset | None = UNSET
+    """The id of the customer's account. No other field is allowed beside it."""
+    email: str | Unset | None = UNSET
+    """The e-mail address to which the order's mails are sent."""
+    name: str | Unset | None = UNSET
+    """The contact's name."""
+    phone: str | Unset | None = UNSET
+    """The contact's phone number."""
+    locale: str | Unset | None = UNSET
+    """The contact's language, as a BCP 47 tag."""
+
+
+@dataclass(kw_only=True)
 class OrderHistory(ResponseModel):
     """All changes of an order's status."""
 
@@ -1091,8 +1159,14 @@ class OrderResponse(ResponseModel):
     """The order's number, for people: its date and ten characters of its id."""
     status: OrderStatus
     """The current status."""
-    customer_id: str
-    """The id of the user who placed the order."""
+    customer_id: str | None
+    """The id of the customer's account; null if the customer has none."""
+    channel: str | None
+    """The system in which the order was placed: that of `external_ref`; null without one."""
+    external_ref: ExternalRefResponse | None
+    """The order's id in another system, if it has one."""
+    locale: str | None
+    """The language of a customer without an account, as a BCP 47 tag, if it is known."""
     items: list[LineResponse]
     """The lines, at most one for each product."""
     subtotal: Decimal
@@ -1187,6 +1261,8 @@ class Problem(ResponseModel):
     """For `stock-changed` and `stock-reserved`: Units in orders that are not shipped yet."""
     stock_version: int | None = None
     """For `stock-changed` and `stock-reserved`: The version of the stock."""
+    order_id: str | None = None
+    """For `external-ref-taken`: the id of the order that has the reference."""
     from_: str | None = None
     """For `invalid-transition`: the order's status."""
     to: str | None = None

@@ -33,6 +33,12 @@ class ExportFinishedError(ApiError):
     """The export is done or has failed, so it cannot be cancelled."""
 
 
+class ExternalRefTakenError(ApiError):
+    """An order with this `external_ref` and other content exists. `order_id` is its id."""
+
+    order_id: str | None
+
+
 class ForbiddenError(ApiError):
     """The operation is not allowed for the user's role, or for service keys; or the service key may not be used
     from the client's address.
@@ -201,6 +207,10 @@ class UnavailableError(ApiError):
     """The error with the code `unavailable`."""
 
 
+class UnknownCustomerError(ApiError):
+    """`customer.id` is not the id of an active account."""
+
+
 class UnknownProductError(ApiError):
     """The order has products that do not exist or are not active. `errors` lists their places."""
 
@@ -232,6 +242,7 @@ BY_CODE: dict[str, type[ApiError]] = {
     "direct-request": DirectRequestError,
     "email-taken": EmailTakenError,
     "export-finished": ExportFinishedError,
+    "external-ref-taken": ExternalRefTakenError,
     "forbidden": ForbiddenError,
     "gone": GoneError,
     "idempotency-key-reused": IdempotencyKeyReusedError,
@@ -262,6 +273,7 @@ BY_CODE: dict[str, type[ApiError]] = {
     "too-many-webhooks": TooManyWebhooksError,
     "unauthenticated": UnauthenticatedError,
     "unavailable": UnavailableError,
+    "unknown-customer": UnknownCustomerError,
     "unknown-product": UnknownProductError,
     "unsupported-media-type": UnsupportedMediaTypeError,
     "validation-failed": ValidationFailedError,
