@@ -1,10 +1,9 @@
 """Generates the models, errors and operations of the client from the OpenAPI document.
 
-`python clients/python/generate.py` writes them; with `--check` it fails if they differ from the document. It needs
-ruff, which formats them.
+`python clients/python/generate.py` writes them. It needs ruff, which formats them.
 """
 
-import argparse
+import copy
 import json
 import keyword
 import re
@@ -29,7 +28,7 @@ SKIPPED_HEADERS = {"If-None-Match"}
 SAFE = {"quote_order", "refresh"}
 MIXINS = {"events": "FeedReader"}
 SCALARS = {"string": "str", "integer": "int", "boolean": "bool", "number": "Decimal | int"}
-STATUSES = {"string": {"date-time": "datetime", "date": "date"}}
+FORMATS = {"string": {"date-time": "datetime", "date": "date"}}
 
 
 @dataclass
@@ -40,7 +39,6 @@ class Argument:
     type: str
     part: str
     required: bool
-    text: str
 
     @property
     def name(self) -> str:
@@ -62,7 +60,7 @@ class Generator:
     of_responses: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        self.schemas = dict(self.document["components"]["schemas"])
+        self.schemas = copy.deepcopy(self.document["components"]["schemas"])
         for _, operation in self.operations():
             parameters = [self.resolved(it) for it in operation.get("parameters", [])]
             self.reach([body_schema(operation), *parameters], self.of_requests)
@@ -141,19 +139,16 @@ class Generator:
             return f"{'Mapping' if sent else 'dict'}[str, {of(values) if isinstance(values, dict) else 'Any'}]"
         if schema.get("type") == "null":
             return "None"
-        formats = STATUSES.get(schema.get("type", ""), {})
+        formats = FORMATS.get(schema.get("type", ""), {})
         return formats.get(schema.get("format", ""), SCALARS.get(schema.get("type", ""), "Any"))
 
     # ---- models and errors
 
     def models(self) -> str:
         lines = [HEADER.format("The objects of requests and responses."), MODEL_IMPORTS]
-        names = sorted(self.of_requests | self.of_responses)
-        classes = []
-        for name in names:
+        for name in sorted(self.of_requests | self.of_responses):
             schema = self.schemas[name]
             if "properties" in schema:
-                classes.append(name)
                 lines.append(self.model(name, schema))
             else:
                 lines.append(f"{name}: TypeAlias = {self.type_of(schema)}\n{doc(schema['description'])}\n\n")
@@ -210,36 +205,26 @@ class Generator:
         lines += [f"        self.{tag} = {tag.title()}(self)\n" for tag in by_tag]
         return "".join(lines)
 
-    def arguments(self, path: str, operation: Mapping[str, Any]) -> list[Argument]:
+    def arguments(self, operation: Mapping[str, Any]) -> list[Argument]:
+        """Returns the arguments of an operation: those of the path first, the optional ones last."""
         found = []
-        for parameter in map(self.resolved, operation.get("parameters", [])):
-            if parameter["name"] not in SKIPPED_HEADERS:
-                kind = (
-                    "Match"
-                    if parameter["name"] == "If-Match"
-                    else self.type_of(parameter["schema"], "models.", sent=True)
-                )
-                required = parameter.get("required", False)
-                found.append(Argument(parameter["name"], kind, parameter["in"], required, parameter["description"]))
-        if schema := body_schema(operation):
-            target = self.resolved(schema)
-            for name, part in target["properties"].items():
-                kind = self.type_of(part, "models.", sent=True)
-                required = name in target.get("required", [])
-                found.append(Argument(name, kind, "body", required, part.get("description", "")))
-        order = [re.search(r"\{(\w+)\}", path) and it.part == "path" for it in found]
+        for it in map(self.resolved, operation.get("parameters", [])):
+            kind = "Match" if it["name"] == "If-Match" else self.type_of(it["schema"], "models.", sent=True)
+            if it["name"] not in SKIPPED_HEADERS:
+                found.append(Argument(it["name"], kind, it["in"], it.get("required", False)))
+        body = self.resolved(body_schema(operation) or {"properties": {}})
+        for name, part in body["properties"].items():
+            kind = self.type_of(part, "models.", sent=True)
+            found.append(Argument(name, kind, "body", name in body.get("required", [])))
         names = [it.name for it in found]
         assert len(set(names)) == len(names), f"{operation['operationId']}: two arguments with one name"
-        return [it for it, first in zip(found, order, strict=True) if first] + sorted(
-            (it for it, first in zip(found, order, strict=True) if not first),
-            key=lambda it: (not it.required, it.part == "header"),
-        )
+        return sorted(found, key=lambda it: (it.part != "path", not it.required, it.part == "header"))
 
     def method(self, path: str, operation: Mapping[str, Any], asynchronous: bool) -> str:
-        arguments = self.arguments(path, operation)
+        arguments = self.arguments(operation)
         results = self.result_schemas(operation)
         returns = union(results, lambda it: self.type_of(it, "models."))
-        name, prefix = operation["operationId"], "async " if asynchronous else ""
+        name, prefix, mark = operation["operationId"], *(("async ", "Async") if asynchronous else ("", ""))
         send = f"{'' if returns == 'None' else 'return '}{'await ' if asynchronous else ''}self._send"
         text = f"{operation['summary']}: `{operation['method']} {path}`.\n\n{operation['description']}"
         lines = [signature(f"{prefix}def {name}", arguments, returns), indented(doc(text)) + "\n"]
@@ -249,11 +234,8 @@ class Generator:
             item = self.type_of(page["items"]["items"], "models.")
             others = [it for it in arguments if it.wire != "cursor"]
             plural = name.removeprefix("list_")
-            lines.append(
-                "\n" + signature(f"def iter_{plural}", others, f"{'Async' if asynchronous else ''}Iterator[{item}]")
-            )
-            iterates = f"Iterates over all items of `{name}`, page by page."
-            lines.append(indented(doc(iterates)) + "\n")
+            lines.append("\n" + signature(f"def iter_{plural}", others, f"{mark}Iterator[{item}]"))
+            lines.append(indented(doc(f"Iterates over all items of `{name}`, page by page.")) + "\n")
             lines.append(f"    return self._iterate({called(path, operation, others, returns)})\n")
         return indented("".join(lines)) + "\n"
 
@@ -306,7 +288,8 @@ def omittable(kind: str) -> str:
 
 
 def identifier(name: str) -> str:
-    name = name.replace("-", "_").lower()
+    if "-" in name:  # a header
+        name = name.replace("-", "_").lower()
     assert name.isidentifier(), name
     return f"{name}_" if keyword.iskeyword(name) else name
 
@@ -359,10 +342,9 @@ from oms_client.sending import @FeedReader, @Group, @Sender
 def formatted(text: str, name: str) -> str:
     """Returns the text without unused imports, in ruff's format."""
     for command in (["check", "--fix", "--quiet", "--select=F401,I"], ["format", "--quiet"]):
-        arguments = ["ruff", *command, f"--config={HERE / 'pyproject.toml'}", f"--stdin-filename={PACKAGE / name}", "-"]
-        text = subprocess.run(
-            [sys.executable, "-m", *arguments], input=text, text=True, check=True, capture_output=True
-        ).stdout
+        options = [f"--config={HERE / 'pyproject.toml'}", f"--stdin-filename={PACKAGE / name}", "-"]
+        ruff = [sys.executable, "-m", "ruff", *command, *options]
+        text = subprocess.run(ruff, input=text, text=True, check=True, capture_output=True).stdout
     return text
 
 
@@ -378,20 +360,10 @@ def generate(document: Mapping[str, Any]) -> dict[str, str]:
     return {name: formatted(text, name) for name, text in texts.items()}
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="write nothing; fail if a module differs")
-    check = parser.parse_args().check
-    different = 0
+def main() -> None:
     for name, text in generate(json.loads(DOCUMENT.read_text())).items():
-        file = PACKAGE / name
-        if not file.exists() or file.read_text() != text:
-            different += 1
-            print(f"{file.relative_to(HERE.parents[1])} {'differs from the document' if check else 'is written'}")
-            if not check:
-                file.write_text(text)
-    return 1 if check and different else 0
+        (PACKAGE / name).write_text(text)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

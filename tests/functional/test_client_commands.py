@@ -161,6 +161,9 @@ def test_texts_cannot_change_the_terminal(
 
     assert "\u202e" not in oms.out
     assert "note" in oms.out
+    assert oms.run("orders", "get", placed, "--json") == 0
+    assert "\u202e" not in oms.out
+    assert oms.lines[0]["note"] == "\u202enote"
 
 
 # ---- stock ----------------------------------------------------------------------------------------------------------

@@ -203,11 +203,11 @@ class Exchange:
         token = None
         if self.credentials and not call.public:
             token = yield from self.credentials.token(self)
-        response = yield from self._attempts(call, token)
+        response = yield from self._attempts(call, self._request(call, token))
         if response.status_code == 401 and self.credentials and token:
             token = yield from self.credentials.renewed(self, token)
             if token:
-                response = yield from self._attempts(call, token)
+                response = yield from self._attempts(call, self._request(call, token))
         return self._result(call, response)
 
     def pages(self, call: Call[Any]) -> Flow[None]:
@@ -221,8 +221,20 @@ class Exchange:
             if cursor is None:
                 return
 
-    def _attempts(self, call: Call[Any], token: str | None) -> Flow[httpx.Response]:
-        request = self._request(call, token)
+    def transfer(
+        self, method: str, url: str, headers: Mapping[str, str], content: bytes | None
+    ) -> Flow[httpx.Response]:
+        """Sends a request to a signed URL, which takes no token. Raises OmsClientError."""
+        request = httpx.Request(
+            method, url, headers=headers, content=content, extensions={"timeout": self._timeout.as_dict()}
+        )
+        response = yield from self._attempts(Call(method, request.url.path, None), request)
+        if not response.is_success:
+            message = f"{method} {request.url.copy_with(query=None)}: status {response.status_code}"
+            raise UnexpectedResponseError(message, status=response.status_code)
+        return response
+
+    def _attempts(self, call: Call[Any], request: httpx.Request) -> Flow[httpx.Response]:
         attempt = 0
         unknown = False  # Whether an earlier attempt may have taken effect.
         while True:
@@ -234,7 +246,8 @@ class Exchange:
             yield Sleep(wait)
         if isinstance(outcome, httpx.TransportError):
             effect = unknown or not isinstance(outcome, (*NOT_SENT, *NOT_REPEATABLE))
-            message = f"{call.method} {request.url}: {outcome or type(outcome).__name__}"
+            # Without the query, which may have personal data.
+            message = f"{call.method} {request.url.copy_with(query=None)}: {outcome or type(outcome).__name__}"
             raise ConnectionFailedError(
                 message, may_have_taken_effect=effect and call.method != "GET", idempotency_key=call.key
             ) from outcome
@@ -297,12 +310,9 @@ def problem_of(response: httpx.Response, key: str | None) -> ApiError | Unexpect
             content = {**members, "detail": str(content["message"]), "request_id": request_id}
         problem = decode(Problem, content)
     except (DecodeError, TypeError, KeyError):
-        text = (
-            f"{response.request.method} {response.request.url}: status {response.status_code}, and no problem response"
-        )
-        return UnexpectedResponseError(
-            text, status=response.status_code, request_id=response.headers.get("X-Request-Id")
-        )
+        status, place = response.status_code, response.request.url.copy_with(query=None)
+        message = f"{response.request.method} {place}: status {status}, and no problem response"
+        return UnexpectedResponseError(message, status=status, request_id=response.headers.get("X-Request-Id"))
     kind = BY_CODE.get(problem.code, ApiError)
     return kind(problem, retry_after=retry_after(response), idempotency_key=key)
 

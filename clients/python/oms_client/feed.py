@@ -27,7 +27,7 @@ def follow(
             page = yield from exchange.call(Call[EventPage]("GET", "/api/v1/events", EventPage, query=query))
         except (ApiError, ConnectionFailedError) as error:
             status = error.status if isinstance(error, ApiError) else 0
-            if status == 410:
+            if status == 410 and (after or cursor):
                 (on_gap or _warn)(last)
                 after = cursor = last = None
                 continue

@@ -19,8 +19,8 @@ MAX_SKEW_SECONDS = 60
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 # One request that needs each scope, and changes nothing.
 PROBES: dict[str, Callable[[OmsClient], object]] = {
-    "catalogue:read": lambda it: it.inventory.list_categories(limit=1),
     "orders:read": lambda it: it.orders.list_orders(limit=1),
+    "catalogue:read": lambda it: it.inventory.list_categories(limit=1),
     "customers:read": lambda it: it.admin.list_users(limit=1),
     "events:read": lambda it: it.events.list_events(limit=1),
     "webhooks:manage": lambda it: it.webhooks.list_webhooks(limit=1),

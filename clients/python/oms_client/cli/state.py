@@ -73,8 +73,7 @@ class State:
 
     def show(self, value: Any, text: str) -> None:
         """Prints a result: one line of JSON, or the text for people. Control characters are left out of the text."""
-        line = json.dumps(encode(value), ensure_ascii=False) if self.as_json else printable(text)
-        sys.stdout.write(line + "\n")
+        sys.stdout.write((one_line(value) if self.as_json else printable(text)) + "\n")
         sys.stdout.flush()
 
     def say(self, text: str) -> None:
@@ -84,8 +83,7 @@ class State:
     def fail(self, error: Exception) -> int:
         """Prints an error, and returns the exit code."""
         if self.as_json:
-            content = encode(error.problem) if isinstance(error, ApiError) else {"detail": str(error)}
-            click.echo(json.dumps(content, ensure_ascii=False), err=True)
+            click.echo(one_line(error.problem if isinstance(error, ApiError) else {"detail": str(error)}), err=True)
         else:
             self.say(f"Error: {explained(error)}")
         return exit_code(error)
@@ -98,6 +96,12 @@ def _same(one: str, other: str) -> bool:
 def printable(text: str) -> str:
     """Returns the text without control characters, which could change the terminal: texts may be a customer's."""
     return "".join(it if it.isprintable() or it in "\n\t" else "�" for it in text)
+
+
+def one_line(value: Any) -> str:
+    """Returns the value as JSON, with control characters escaped."""
+    text = json.dumps(encode(value), ensure_ascii=False)
+    return "".join(it if it.isprintable() else json.dumps(it)[1:-1] for it in text)
 
 
 def explained(error: Exception) -> str:
