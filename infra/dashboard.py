@@ -189,7 +189,8 @@ def _units(data: Data) -> list[cloudwatch.IWidget]:
 
 
 def _logs(functions: Functions, api: Api) -> cloudwatch.GraphWidget:
-    groups = {**{name: function.log_group for name, function in functions.all.items()}, "access log": api.access_logs}
+    own = {name: function.log_group for name, function in functions.all.items() if name not in functions.serving}
+    groups = {"requests": functions.request_logs, **own, "access log": api.access_logs}
     metrics = [
         cloudwatch.Metric(
             namespace="AWS/Logs",

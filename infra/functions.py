@@ -1,6 +1,7 @@
 """All functions, their defaults, and their permissions on tables and keys."""
 
 from collections.abc import Mapping
+from functools import partial
 
 import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
@@ -79,6 +80,8 @@ class Functions(Construct):
         self._layers = Layers(self, "Layers", stage)
         self._environment = _environment(stage, data, keys)
         self.all: dict[str, lambda_.Function] = {}
+        # One log group of all functions with routes. The admin function, one of them, reads the request log there.
+        self.request_logs = self._log_group("Requests")
         self._add_routes(stage, keys)
         self.serving = dict(self.all)
         self._add_consumers(stage, keys)
@@ -101,25 +104,26 @@ class Functions(Construct):
             "OMS_MANAGER_REQUESTS": str(stage.manager_requests_per_minute),
             **_front(stage),
         }
-        self.auth = self.add(
+        serving = partial(self.add, log_group=self.request_logs)
+        self.auth = serving(
             "Auth", "auth.handler", environment=requests | signing | _auth_limits(stage) | _public_url(stage)
         )
-        self.passwords = self.add(
+        self.passwords = serving(
             "Passwords",
             "auth.passwords",
             environment=requests | signing | pepper | _mail_settings(stage) | _auth_limits(stage),
             memory_mb=FULL_CORE_MEMORY_MB,
             concurrency=stage.passwords_concurrency,
         )
-        self.inventory = self.add("Inventory", "inventory.handler", environment=requests | _public_catalogue(stage))
-        self.orders = self.add("Orders", "orders.handler", environment=requests | order_limits(stage))
+        self.inventory = serving("Inventory", "inventory.handler", environment=requests | _public_catalogue(stage))
+        self.orders = serving("Orders", "orders.handler", environment=requests | order_limits(stage))
         # The pepper is for the digests of addresses; this function compares no passwords.
-        self.admin = self.add("Admin", "admin.handler", environment=requests | pepper)
-        self.webhooks = self.add(
+        self.admin = serving("Admin", "admin.handler", environment=requests | pepper)
+        self.webhooks = serving(
             "Webhooks", "webhooks.handler", environment=requests | {"OMS_WEBHOOK_KEYS_SECRET": keys.name(WEBHOOK_KEYS)}
         )
-        self.reports = self.add("Reports", "reports.handler", environment=requests)
-        self.docs = self.add("Docs", "docs.handler", environment=_front(stage))
+        self.reports = serving("Reports", "reports.handler", environment=requests)
+        self.docs = serving("Docs", "docs.handler", environment=_front(stage))
 
     def _add_consumers(self, stage: Stage, keys: Keys) -> None:
         """Adds the functions that streams, queues and schedules invoke."""
@@ -217,6 +221,7 @@ class Functions(Construct):
         for table in (data.webhooks, data.reports, data.orders):
             grant(table, self.notifier, "GetItem")
 
+        self.request_logs.grant(self.admin, "logs:FilterLogEvents")
         grant(data.audit, self.admin, "Query", "BatchGetItem")
         # All functions with routes that have an access rule count its denials.
         for function in self.serving.values():
@@ -252,14 +257,17 @@ class Functions(Construct):
         timeout_seconds: int = HTTP_SECONDS,
         concurrency: int | None = None,
         loops: bool = False,
+        log_group: logs.LogGroup | None = None,
     ) -> lambda_.Function:
-        """Adds a function with the defaults of all functions. `concurrency` limits its parallel executions.
+        """Adds a function with the defaults of all functions. `concurrency` limits its parallel executions. Without
+        `log_group`, the function has its own.
 
         A function that `loops` sends messages to its own queue to continue its work. Lambda would stop it after 16
         rounds; this allows it, and the code ends each loop.
         """
         package = module.partition(".")[0]
-        role, log_group = self._role_and_logs(construct_id)
+        log_group = log_group or self._log_group(construct_id)
+        role = self._role(construct_id, log_group)
         function = lambda_.Function(
             self,
             construct_id,
@@ -292,24 +300,16 @@ class Functions(Construct):
         self.all[construct_id] = function
         return function
 
-    def _role_and_logs(self, construct_id: str) -> tuple[iam.Role, logs.LogGroup]:
-        """Returns a role and a log group, to which alone the role may write. AWS's managed policy would allow all log
-        groups.
-        """
-        log_group = logs.LogGroup(
-            self,
-            f"{construct_id}Logs",
-            retention=logs.RetentionDays[self._stage.log_retention],
-            removal_policy=retention(self._stage),
-        )
+    def _log_group(self, name: str) -> logs.LogGroup:
+        days = logs.RetentionDays[self._stage.log_retention]
+        return logs.LogGroup(self, f"{name}Logs", retention=days, removal_policy=retention(self._stage))
+
+    def _role(self, construct_id: str, log_group: logs.LogGroup) -> iam.Role:
+        """Returns a role that may write to this log group alone. AWS's managed policy would allow all log groups."""
         role = iam.Role(self, f"{construct_id}Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
         log_group.grant_write(role)
-        acknowledge(
-            role,
-            "AwsSolutions-IAM5[Resource::*]",
-            "X-Ray's actions do not support resources.",
-        )
-        return role, log_group
+        acknowledge(role, "AwsSolutions-IAM5[Resource::*]", "X-Ray's actions do not support resources.")
+        return role
 
 
 def _environment(stage: Stage, data: Data, keys: Keys) -> dict[str, str]:

@@ -43,6 +43,7 @@ os.environ.update(
         "OMS_SLOW_DELIVERY_QUEUE_URL": "https://sqs.eu-central-1.amazonaws.com/123456789012/slow-deliveries",
         "OMS_REPLAY_QUEUE_URL": "https://sqs.eu-central-1.amazonaws.com/123456789012/replays",
         "OMS_EXPORT_QUEUE_URL": "https://sqs.eu-central-1.amazonaws.com/123456789012/exports",
+        "AWS_LAMBDA_LOG_GROUP_NAME": "requests",
         "OMS_EXPORTS_BUCKET": "exports",
         "OMS_SCHEDULE_GROUP": "oms-test",
         "OMS_SCHEDULE_ROLE": "arn:aws:iam::123456789012:role/schedules",

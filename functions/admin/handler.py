@@ -1,4 +1,4 @@
-"""Routes for admins: users, service keys, the audit log, the stock check, and statistics."""
+"""Routes for admins: users, service keys, the audit log, the request log, the stock check, and statistics."""
 
 from typing import Annotated
 
@@ -18,6 +18,8 @@ from oms.identity.schemas import ChangeRoleRequest, ChangeStatusRequest, ListUse
 from oms.reports.statistics import statistics
 from oms.reports.statistics_schemas import StatisticsResponse
 from oms.reports.views import statistics_response
+from oms.request_log import service as request_log
+from oms.request_log.schemas import ListRequestsQuery, RequestPage
 from oms.service_keys import service as service_keys
 from oms.service_keys.schemas import (
     CreatedServiceKeyResponse,
@@ -190,6 +192,18 @@ def list_audit(query: Annotated[ListAuditQuery, Query()]) -> Response[AuditPage]
     """
     page = listing.list_entries(query, after=api.list_position(query.cursor))
     return api.listed(page, lambda row: row, AuditPage)
+
+
+@app.get("/api/v1/admin/requests", **ADMIN)
+def list_requests(query: Annotated[ListRequestsQuery, Query()]) -> Response[RequestPage]:
+    """List requests.
+
+    Lists the requests of the last seven days that the API has answered, newest first, seconds after their responses. A
+    page searches for a limited time, so it can be short or empty; only a null `next_cursor` ends the list. A cursor is
+    valid for a day. Requests that API Gateway refused, and those that ran into a time-out, are not in the list.
+    """
+    page = request_log.list_requests(query, after=api.list_position(query.cursor))
+    return api.listed(page, lambda row: row, RequestPage)
 
 
 @app.get("/api/v1/admin/stock-check", **ADMIN)

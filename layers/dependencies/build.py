@@ -19,7 +19,7 @@ LOCK = ROOT / "requirements" / "runtime.txt"
 PYTHON_VERSION = "3.13"
 
 # botocore ships the models of every AWS service, most of its size. Add a service here when the code first calls it.
-SERVICES_USED = ("dynamodb", "events", "s3", "scheduler", "secretsmanager", "sesv2", "sqs", "ssm")
+SERVICES_USED = ("dynamodb", "events", "logs", "s3", "scheduler", "secretsmanager", "sesv2", "sqs", "ssm")
 # By these names, botocore finds their endpoints: SES is `email`.
 ENDPOINTS_USED = {*SERVICES_USED, "email"} - {"sesv2"}
 UNUSED = (

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ministack import app as ministack
 
-from local.emulator import permissions, workers
+from local.emulator import log_events, permissions, workers
 from local.emulator.guard import guarded
 from local.emulator.parent import end_with_parent
 
@@ -17,6 +17,7 @@ def main() -> None:
     port, secret = int(os.environ["GATEWAY_PORT"]), os.environ["AWS_SECRET_ACCESS_KEY"]
     ministack.app = guarded(ministack.app, port, secret)
     permissions.correct()
+    log_events.correct()
     permissions.draw_credentials()
     workers.share(Path("unpacked").absolute())
     ministack.main()

@@ -23,6 +23,7 @@ CORRECTED = {
     "scheduler:*": "the emulator treats each schedule as part of the group `default`",
     "ses:SendEmail": "the emulator knows neither the identity that sends, nor the condition key ses:FromAddress",
     "secretsmanager:*": "in the emulator, a secret's Ref is its name, but the template's grants need its ARN",
+    "logs:FilterLogEvents": "AWS's ARN of a log group ends in `:*`, as in the grants; that of the emulator does not",
     "aws:SecureTransport": "the local cloud uses HTTP on loopback, so its guard adds a header as if TLS was used",
 }
 # The emulator does not check these: only the tests of the template enforce them.
@@ -31,7 +32,7 @@ NOT_CHECKED = {
     "iam:PassRole": "at CreateSchedule",
     "ses:SendEmail on a configuration set": "only the identity is checked",
     "s3:TlsVersion": "the local cloud does not use TLS",
-    "logs:*, xray:*": "the emulator writes the functions' logs itself; tracing is off",
+    "logs:PutLogEvents, xray:*": "the emulator writes the functions' logs itself; tracing is off",
     "resource policies of functions and queues": "for API Gateway, EventBridge, Scheduler and the event sources",
 }
 
@@ -90,7 +91,8 @@ def correct() -> None:
             address = re.sub(r"^.*<(.*)>$", r"\1", str(_json(body).get("FromEmailAddress", "")))
             sender.set(address)
             return f"arn:aws:ses:{region}:{account}:identity/{address}"
-        return str(resource_of(service, method, path, headers, body, query, region, account))
+        resource = str(resource_of(service, method, path, headers, body, query, region, account))
+        return f"{resource}:*" if ":log-group:" in resource else resource
 
     def enforce_with_sender(*request: Any, service_context: dict[str, Any] | None = None, **named: Any) -> Any:
         if address := sender.get():

@@ -45,7 +45,9 @@ def share(folder: Path) -> None:
             folders = [str(unpacked.folder_of(data)) for data in zips if data]
             variables = self.config.get("Environment", {}).get("Variables", {})
             # If the configuration has no layers, ministack unpacks none and does not change the variable.
-            environment = {"Variables": variables | {LAYERS_VARIABLE: os.pathsep.join(folders)}}
+            # AWS sets this variable too.
+            log_group = {"AWS_LAMBDA_LOG_GROUP_NAME": self.config.get("LoggingConfig", {}).get("LogGroup", "")}
+            environment = {"Variables": variables | log_group | {LAYERS_VARIABLE: os.pathsep.join(folders)}}
             own = self.config
             try:
                 self.config = own | {"Layers": [], "Environment": environment}

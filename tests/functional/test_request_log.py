@@ -45,7 +45,8 @@ def test_the_line_of_a_request_has_the_form_of_the_loggers(
         monkeypatch.setenv("_X_AMZN_TRACE_ID", trace)
 
     call("GET", f"{ORDERS}?limit=1", token=customer.token)
-    api.logger.info("request", method="GET", path=ORDERS, status=200, duration_ms=1.5)
+    fields = {"operation": "list_orders", "status": 200, "duration_ms": 1.5, "role": "customer"}
+    api.logger.info("request", method="GET", path=ORDERS, **fields)
 
     made, expected = (json.loads(line) for line in lines.getvalue().splitlines())
     assert list(made) == list(expected)

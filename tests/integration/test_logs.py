@@ -48,8 +48,8 @@ def test_lines_come_as_the_functions_write_them(system: LocalSystem, client: Cal
         second = next(line for line in lines if later in line)
 
     assert first.split()[1:] == [
-        *("Orders", "INFO", "request", "method=GET", "path=/api/v1/orders", "status=401"),
-        *(first.split()[-2], before),
+        *("Orders", "INFO", "request", "method=GET", "path=/api/v1/orders", "operation=list_orders", "status=401"),
+        *("code=unauthenticated", first.split()[-2], before),
     ]
     assert second.split()[1:5] == ["Auth", "INFO", "request", "method=GET"]
 

@@ -22,11 +22,11 @@ SCOPE_OF = {name: scope for scope, names in OPERATIONS_OF.items() for name in so
 # The fields that keys must send, and users need not.
 FIELDS_OF_KEYS = {"create_order": {"customer": {"email": "ada@example.org"}}}
 ALLOWED = "allowed"
-# Never by key: users' roles and status, the keys themselves, the audit log, the stock check and its repair, and a
-# person's own account.
+# Never by key: users' roles and status, the keys themselves, the audit log, the request log, the stock check and its
+# repair, and a person's own account.
 NEVER = (
     *("/api/v1/auth/", "/api/v1/admin/keys", "/api/v1/admin/audit", "/api/v1/admin/stock-check"),
-    *("/api/v1/admin/users/{user_id}/", "/api/v1/admin/stats"),
+    *("/api/v1/admin/users/{user_id}/", "/api/v1/admin/stats", "/api/v1/admin/requests"),
 )
 
 

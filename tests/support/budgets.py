@@ -208,6 +208,10 @@ def audit_log(query: str) -> Callable[[WarmApi], PreparedRequest]:
     return prepare
 
 
+def as_admin(path: str) -> Callable[[WarmApi], PreparedRequest]:
+    return lambda warm: lambda: call("GET", path, token=warm.admin.token)
+
+
 def service_key(method: str, suffix: str = "", body: Any = None) -> Callable[[WarmApi], PreparedRequest]:
     def prepare(warm: WarmApi) -> PreparedRequest:
         key = a_key()
@@ -456,6 +460,7 @@ BUDGETS: list[tuple[str, str, int, Callable[[WarmApi], PreparedRequest]]] = [
     (f"PATCH {USERS}/<user_id>/role", "", 3, administer("PATCH", "/{user}/role", {"role": "admin"})),
     (f"PATCH {USERS}/<user_id>/status", "", 3, administer("PATCH", "/{user}/status", {"status": "disabled"})),
     (f"POST {USERS}/<user_id>/unlock", "", 3, administer("POST", "/{user}/unlock")),
+    ("GET /api/v1/admin/requests", "", 2, as_admin("/api/v1/admin/requests")),
     (f"GET {AUDIT}", "", 3, audit_log("")),
     (f"GET {AUDIT}", "of an actor", 3, audit_log("?actor=ada&action=login&from=2026-01-01")),
     (f"GET {AUDIT}", "two actions", 4, audit_log("?action=login,logout")),

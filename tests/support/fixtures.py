@@ -29,6 +29,7 @@ from oms.orders.offers import OfferCache
 from oms.stock_ledger import check as stock_check
 from oms.webhooks import sending
 from orders import handler as order_routes
+from tests.support import request_log as _request_log  # noqa: F401 - it answers CloudWatch Logs' calls
 from tests.support.audit_log import Log
 from tests.support.aws_calls import Call, intercepted
 from tests.support.aws_client import REGION, aws_client

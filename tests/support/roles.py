@@ -154,6 +154,7 @@ RULES: dict[str, Rule] = {
     "change_status": Rule("A", path=of_user, body=lambda _: {"status": "disabled"}),
     "unlock_user": Rule("A", path=of_user),
     "list_audit": Rule("A"),
+    "list_requests": Rule("A"),
     "get_stock_check": Rule("A"),
     "start_stock_check": Rule("A"),
     "repair_stock": Rule("A", body=repair),

@@ -23,6 +23,7 @@ LAYERS = (
     "inventory",
     "identity",
     "service_keys",
+    "request_log",
     "http",
     "orders",
     "webhooks",

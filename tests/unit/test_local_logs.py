@@ -120,3 +120,16 @@ def test_more_lines_than_one_answer_holds_are_all_read() -> None:
     found = list(texts(LogReader(groups, {"Orders": "group"}).read()))
 
     assert found == [f"{number} {what}" for number in range(50) for what in ("begins", "ends")]
+
+
+def test_functions_that_share_a_group_are_distinguished_by_the_names_in_their_lines() -> None:
+    groups = Groups()
+    groups.invocation("a", AT, "printed", '{"service": "orders"}')
+    groups.invocation("b", AT, '{"service": "auth"}')
+    groups.invocation("c", AT, "Traceback")
+
+    both = LogReader(groups, {"Orders": "group", "Auth": "group"}).read()
+    one = LogReader(groups, {"Orders": "group"}).read()
+
+    assert [it.function for it in both] == ["Orders", "Orders", "Auth", "?"]
+    assert [it.text for it in one] == ["printed", '{"service": "orders"}', "Traceback"]

@@ -39,6 +39,7 @@ def decisions():
         "create": resource("scheduler", "POST", "/schedules/daily%3A1", group),
         "delete": resource("scheduler", "DELETE", "/schedules/daily", query={"groupName": ["oms-local"]}),
         "group": resource("scheduler", "POST", "/schedule-groups/oms-local"),
+        "logs": resource("logs", "POST", "/", b'{"logGroupName": "requests"}'),
         "sender": resource("ses", "POST", "/v2/email/outbound-emails", sender),
     }
     iam_evaluator.enforce("key", "ses:SendEmail", "ses", "us-east-1", service_context={"a": 1})
@@ -89,6 +90,7 @@ def decisions() -> Any:
         ("create", f"{SCHEDULES}/oms-local/daily:1"),
         ("delete", f"{SCHEDULES}/oms-local/daily"),
         ("sender", SENDER),
+        ("logs", "arn:aws:logs:us-east-1:000000000000:log-group:requests:*"),
         ("context", {"a": 1, "ses:FromAddress": "shop@example.com"}),
     ],
 )

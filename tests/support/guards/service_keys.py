@@ -1,9 +1,10 @@
-"""Guards of service keys."""
+"""Guards of service keys and the request log."""
 
 from tests.support.guards.guard import LIBRARY, Guard
 
 _ACCESS = f"{LIBRARY}/service_keys/access.py"
 _TESTS = "tests/security/test_service_keys.py"
+_REQUEST_LOG = "tests/functional/test_requests_list.py"
 _LIMITS = "tests/functional/test_service_key_limits.py"
 GUARDS = (
     Guard(
@@ -66,7 +67,7 @@ GUARDS = (
         "A34",
         "a service key is used from its networks alone",
         f"{LIBRARY}/http/admission.py",
-        "    if not key.may_be_used_from(exact_client_address()):\n",
+        "    if not key.may_be_used_from(request.address):\n",
         "    if False:\n",
         f"{_TESTS}::test_a34_a_key_is_used_from_its_networks_alone",
     ),
@@ -117,5 +118,21 @@ GUARDS = (
         '    if actor.role != "service" or subscription.created_by == actor.id:\n',
         "    if True:\n",
         "tests/security/test_service_keys.py::test_a34_a_key_does_not_decide_where_events_of_users_are_sent",
+    ),
+    Guard(
+        "A36",
+        "a filter of the request log has no character of a pattern",
+        f"{LIBRARY}/request_log/schemas.py",
+        'pattern=r"^[0-9A-Za-z-]{1,20}$"',
+        "max_length=20",
+        f"{_REQUEST_LOG}::test_a36_a_filter_that_is_no_plain_text_is_refused_without_a_call",
+    ),
+    Guard(
+        "A36",
+        "a path is logged without what a client may have put there",
+        f"{LIBRARY}/request_log/models.py",
+        "    if _PLAIN_PATH.fullmatch(path):\n",
+        "    if True:\n",
+        f"{_REQUEST_LOG}::test_a36_nothing_secret_in_a_request_reaches_its_line",
     ),
 )

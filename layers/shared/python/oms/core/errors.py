@@ -186,6 +186,10 @@ class TooManyServiceKeysError(ConflictError):
     code, title = "too-many-service-keys", "Too many service keys"
 
 
+class RequestLogOffError(ConflictError):
+    code, title = "request-log-off", "Request log off"
+
+
 class ExportFinishedError(ConflictError):
     code, title = "export-finished", "Export finished"
 

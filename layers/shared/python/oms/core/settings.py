@@ -79,6 +79,7 @@ class Settings:
     audit_bucket: str
     expiry_queue_url: str
     poison_queue_url: str
+    request_log_group: str | None
     public_url: str
     mail_from: str
     mail_configuration_set: str
@@ -228,6 +229,9 @@ def read(environment: Mapping[str, str]) -> Settings:
         schedule_dead_letters=environment.get("OMS_SCHEDULE_DEAD_LETTERS", ""),
         daily_report_to=tuple(address for address in environment.get("OMS_DAILY_REPORT_TO", "").split(",") if address),
         poison_queue_url=environment.get("OMS_POISON_QUEUE_URL", ""),
+        # Lambda names the function's own log group, which all functions with routes share. None if the log level
+        # excludes the lines of requests.
+        request_log_group=environment.get("AWS_LAMBDA_LOG_GROUP_NAME") if _logs_requests(environment) else None,
         public_url=environment.get("OMS_PUBLIC_URL", ""),
         mail_from=environment.get("OMS_MAIL_FROM", ""),
         mail_configuration_set=environment.get("OMS_MAIL_CONFIGURATION_SET", ""),
@@ -297,6 +301,10 @@ def _seconds(environment: Mapping[str, str], name: str, default: str) -> timedel
         return timedelta(seconds=float(text))
     except (OverflowError, ValueError) as error:
         raise ValueError(f"{name} must be a number of seconds, not {text!r}") from error
+
+
+def _logs_requests(environment: Mapping[str, str]) -> bool:
+    return environment.get("POWERTOOLS_LOG_LEVEL", "INFO") in ("DEBUG", "INFO")
 
 
 def _is_loopback(url: str) -> bool:

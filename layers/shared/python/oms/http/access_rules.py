@@ -137,6 +137,11 @@ class RequestContext:
     variables: Mapping[str, str] = field(default_factory=dict)
     body: dict[str, Any] = field(default_factory=dict)
     answer_headers: dict[str, str] = field(default_factory=dict)
+    # For the log line: the name of the route's function, which is the `operationId` in the OpenAPI document, the
+    # client's IP address if a service key was sent, and the code of the problem response.
+    operation: str | None = None
+    address: str | None = None
+    code: str | None = None
 
     @property
     def id(self) -> str:

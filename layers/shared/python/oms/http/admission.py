@@ -57,6 +57,7 @@ def admit(app: APIGatewayHttpResolver, request: RequestContext) -> Match:
     Raises the contract's errors in its order: 404 for an unknown path, 405 with `Allow`, 401, 403.
     """
     match = _find(app, request)
+    request.operation = match.route.func.__name__
     rule = _rule_of(match.route)
     _authorize(rule, request)
     request.admitted_by = rule
@@ -210,7 +211,8 @@ def _authorize_key(token: str, rule: AccessRule, request: RequestContext) -> Non
     """
     request.caller = key = authenticate_key(token)
     tag_logs_with_key(key.id)
-    if not key.may_be_used_from(exact_client_address()):
+    request.address = exact_client_address()
+    if not key.may_be_used_from(request.address):
         detail = "This service key may not be used from the client's address. Check its allowed_addresses."
         audit_log.record_refused_address(key, address=client_address(), target=_target(request))
         raise ForbiddenError(detail)

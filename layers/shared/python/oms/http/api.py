@@ -332,6 +332,7 @@ def _answer(status: int, content: Any, version: int | None, replayed: bool) -> R
 def problem(error: OmsError) -> Response[str]:
     """Returns the problem response (RFC 9457) of an error. `instance` is the path; `request_id` finds the log lines."""
     request = current_request.get()
+    request.code = error.code
     content = {
         "type": f"{ERROR_PAGE}#{error.code}",
         "title": error.title,

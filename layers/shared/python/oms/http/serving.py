@@ -37,6 +37,7 @@ from oms.http.api import catalogue_headers, check_conditions, check_shown, is_re
 from oms.http.client_address import require_front
 from oms.http.powertools import encode_responses
 from oms.http.representation import complete
+from oms.request_log.models import MESSAGE, logged_path
 
 logger = Logger()
 tracer = Tracer(auto_patch=False)
@@ -180,7 +181,7 @@ def _handle(app: APIGatewayHttpResolver, event: dict[str, Any], context: LambdaC
     started = time.perf_counter()
     headers = {name.lower(): value for name, value in event.get("headers", {}).items()}
     request = RequestContext(event, headers)
-    line: dict[str, Any] = {"method": request.method, "path": request.path}
+    line: dict[str, Any] = {"method": request.method, "path": logged_path(request.path)}
     logger.clear_state()
     logger.append_keys(request_id=request.id)
     try:
@@ -188,14 +189,28 @@ def _handle(app: APIGatewayHttpResolver, event: dict[str, Any], context: LambdaC
     except Exception:
         # Log and raise again: the invocation fails, which raises an alarm, and the gateway answers 500.
         logger.exception("failed", **line)
+        _log_request(request, line, status=500, started=started)
         raise
     finally:
         # Most requests have none: Lambda itself publishes their number and duration.
         if metrics.metric_set:
             metrics.flush_metrics()
-    duration = round((time.perf_counter() - started) * 1000, 1)
-    log("request", **line, status=answer["statusCode"], duration_ms=duration)
+    _log_request(request, line, status=answer["statusCode"], started=started)
     return answer
+
+
+def _log_request(request: RequestContext, line: dict[str, Any], *, status: int, started: float) -> None:
+    """Writes the line of a request, which the request log reads (`oms.request_log`)."""
+    log(
+        MESSAGE,
+        **line,
+        operation=request.operation,
+        status=status,
+        code=request.code,
+        duration_ms=round((time.perf_counter() - started) * 1000, 1),
+        role=request.caller.role if request.caller else None,
+        address=request.address,
+    )
 
 
 def log(message: str, **fields: Any) -> None:

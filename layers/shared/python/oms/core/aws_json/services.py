@@ -53,6 +53,7 @@ SERVICES = {
             },
         ),
         Service("events", "EVENTBRIDGE", "AWSEvents", "1.1"),
+        Service("logs", "CLOUDWATCH_LOGS", "Logs_20140328", "1.1", tokens={"PutQueryDefinition": "clientToken"}),
         Service(
             "secretsmanager",
             "SECRETS_MANAGER",

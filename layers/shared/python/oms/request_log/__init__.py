@@ -1,0 +1,1 @@
+"""The request log: the functions' log lines about requests, as a list for admins."""
