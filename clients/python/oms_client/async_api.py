@@ -1562,6 +1562,86 @@ class Admin(AsyncGroup):
             )
         )
 
+    async def list_requests(
+        self,
+        *,
+        limit: int | None = None,
+        cursor: str | None = None,
+        key: Sequence[str] | None = None,
+        actor: Sequence[str] | None = None,
+        status: Sequence[str] | None = None,
+        method: Sequence[Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]] | None = None,
+        path: str | None = None,
+        operation: Sequence[str] | None = None,
+        request_id: str | None = None,
+        from_: datetime | date | None = None,
+        to: datetime | date | None = None,
+    ) -> models.RequestPage:
+        """List requests: `GET /api/v1/admin/requests`.
+
+        Lists the requests of the last seven days that the API has answered, newest first, seconds after their
+        responses. A page searches for a limited time, so it can be short or empty; only a null `next_cursor` ends
+        the list. A cursor is valid for a day. Requests that API Gateway refused, and those that ran into a time-
+        out, are not in the list.
+
+        **Access:** admins. No service keys.
+        """
+        return await self._send(
+            Call(
+                "GET",
+                "/api/v1/admin/requests",
+                models.RequestPage,
+                query={
+                    "limit": limit,
+                    "cursor": cursor,
+                    "key": key,
+                    "actor": actor,
+                    "status": status,
+                    "method": method,
+                    "path": path,
+                    "operation": operation,
+                    "request_id": request_id,
+                    "from": from_,
+                    "to": to,
+                },
+            )
+        )
+
+    def iter_requests(
+        self,
+        *,
+        limit: int | None = None,
+        key: Sequence[str] | None = None,
+        actor: Sequence[str] | None = None,
+        status: Sequence[str] | None = None,
+        method: Sequence[Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]] | None = None,
+        path: str | None = None,
+        operation: Sequence[str] | None = None,
+        request_id: str | None = None,
+        from_: datetime | date | None = None,
+        to: datetime | date | None = None,
+    ) -> AsyncIterator[models.LoggedRequestResponse]:
+        """Iterates over all items of `list_requests`, page by page."""
+        return self._iterate(
+            Call(
+                "GET",
+                "/api/v1/admin/requests",
+                models.RequestPage,
+                query={
+                    "limit": limit,
+                    "key": key,
+                    "actor": actor,
+                    "status": status,
+                    "method": method,
+                    "path": path,
+                    "operation": operation,
+                    "request_id": request_id,
+                    "from": from_,
+                    "to": to,
+                },
+            )
+        )
+
     async def get_stock_check(self) -> models.StockCheckResponse:
         """Get the latest stock check: `GET /api/v1/admin/stock-check`.
 

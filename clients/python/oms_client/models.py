@@ -894,6 +894,34 @@ class LineResponse(ResponseModel):
 
 
 @dataclass(kw_only=True)
+class LoggedRequestResponse(ResponseModel):
+    """A request that the API has answered."""
+
+    at: datetime
+    """When the response was ready."""
+    request_id: str
+    """The `X-Request-Id` of the response."""
+    method: str
+    """The method."""
+    path: str
+    """The path without the query. `…` replaces a part that is not an id, such as an e-mail address."""
+    operation: str | None
+    """The `operationId` of the operation; null for an unknown path or method."""
+    status: int
+    """The status of the response."""
+    code: str | None
+    """The `code` of the problem response; null for other responses."""
+    duration_ms: Decimal | int
+    """The time in the function, in milliseconds."""
+    actor: RequestActorResponse | None
+    """The user or the service key that sent the request; null without a valid token."""
+    key_id: str | None
+    """The id of the service key; null for other requests."""
+    address: str | None
+    """The client's IP address if a service key was sent; otherwise null."""
+
+
+@dataclass(kw_only=True)
 class LoginRequest(RequestModel):
     """The credentials. Invalid formats get the same response as wrong credentials."""
 
@@ -1507,6 +1535,28 @@ class ReplayWebhookRequest(RequestModel):
     """Events before this time; a date includes that whole day in the shop's time zone."""
     only_failed: bool | Unset = UNSET
     """`true` leaves out events that were delivered. By default, all events are sent again."""
+
+
+@dataclass(kw_only=True)
+class RequestActorResponse(ResponseModel):
+    """The actor of a request."""
+
+    id: str
+    """The id of the user or the service key."""
+    role: str | None
+    """The user's role at that time; `service` for a service key."""
+
+
+@dataclass(kw_only=True)
+class RequestPage(ResponseModel):
+    """A page of the request log, newest first."""
+
+    items: list[LoggedRequestResponse]
+    """The requests of this page."""
+    next_cursor: str | None
+    """Send it as `cursor` to get the next page; null at the end of the list. A page before the end may be short or
+    empty.
+    """
 
 
 @dataclass(kw_only=True)

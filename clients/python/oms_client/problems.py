@@ -140,6 +140,10 @@ class ReplayRunningError(ApiError):
     """A replay of this webhook is running. A webhook has one replay at a time."""
 
 
+class RequestLogOffError(ApiError):
+    """The setting `log_level` of the stage excludes the lines of requests, so there is no request log."""
+
+
 class SkuTakenError(ApiError):
     """Another product has this SKU, in upper or lower case."""
 
@@ -261,6 +265,7 @@ BY_CODE: dict[str, type[ApiError]] = {
     "own-account": OwnAccountError,
     "price-changed": PriceChangedError,
     "replay-running": ReplayRunningError,
+    "request-log-off": RequestLogOffError,
     "sku-taken": SkuTakenError,
     "stale-version": StaleVersionError,
     "stock-changed": StockChangedError,
