@@ -16,8 +16,15 @@ from oms.core.settings import require, settings
 from oms.http import api, cookies
 from oms.http.access_rules import CUSTOMER, PUBLIC, customer
 from oms.http.serving import RESOLVER_OPTIONS, serve
-from oms.identity import recovery, service, sessions
+from oms.identity import recovery, saved_addresses, service, sessions
 from oms.identity.access import authenticate
+from oms.identity.saved_address_schemas import (
+    AddAddressRequest,
+    SavedAddressList,
+    SavedAddressResponse,
+    UpdateAddressRequest,
+)
+from oms.identity.saved_addresses import SavedAddress
 from oms.identity.schemas import (
     LogoutRequest,
     RefreshRequest,
@@ -138,6 +145,70 @@ def update_me(request: UpdateMeRequest) -> Response[UserResponse]:
     """
     user = service.rename(api.current_user().user, request, expected_version=api.expected_version())
     return api.ok(UserResponse.of(user), version=user.version)
+
+
+@app.get("/api/v1/auth/me/addresses", **CUSTOMER)
+def list_addresses() -> Response[SavedAddressList]:
+    """List your saved addresses.
+
+    Lists all of them, oldest first.
+    """
+    addresses = saved_addresses.list_addresses(api.current_user().id)
+    return api.ok(SavedAddressList(items=[_address_response(address) for address in addresses]))
+
+
+@app.post("/api/v1/auth/me/addresses", status_code=201, **CUSTOMER)
+def add_address(request: AddAddressRequest) -> Response[SavedAddressResponse]:
+    """Save an address.
+
+    Orders take their addresses from the request, so later changes of a saved address do not change them.
+    """
+    added = saved_addresses.add_address(api.current_user().id, request, key=api.idempotency_key())
+    address = added.value
+    return api.created(
+        _address_response(address),
+        location=f"/api/v1/auth/me/addresses/{address['id']}",
+        version=address["version"],
+        replayed=added.replayed,
+    )
+
+
+@app.get("/api/v1/auth/me/addresses/<address_id>", **CUSTOMER)
+def get_address(address_id: str) -> Response[SavedAddressResponse]:
+    """Get one of your saved addresses.
+
+    Its `ETag` is the version for `If-Match`.
+    """
+    address = saved_addresses.get_address(api.current_user().id, address_id)
+    return api.ok(_address_response(address), version=address["version"])
+
+
+@app.patch("/api/v1/auth/me/addresses/<address_id>", **CUSTOMER)
+@api.versioned
+def update_address(address_id: str, request: UpdateAddressRequest) -> Response[SavedAddressResponse]:
+    """Change one of your saved addresses.
+
+    Omitted fields are unchanged. Existing orders are not changed.
+    """
+    address = saved_addresses.update_address(
+        api.current_user().id, address_id, request, expected_version=api.expected_version()
+    )
+    return api.ok(_address_response(address), version=address["version"])
+
+
+@app.delete("/api/v1/auth/me/addresses/<address_id>", status_code=204, **CUSTOMER)
+@api.versioned
+def delete_address(address_id: str) -> Response[None]:
+    """Delete one of your saved addresses.
+
+    Existing orders keep their addresses.
+    """
+    saved_addresses.delete_address(api.current_user().id, address_id, expected_version=api.expected_version())
+    return api.no_content()
+
+
+def _address_response(address: SavedAddress) -> SavedAddressResponse:
+    return SavedAddressResponse.model_validate({name: address[name] for name in SavedAddressResponse.model_fields})
 
 
 @app.get("/api/v1/auth/sessions", **CUSTOMER)

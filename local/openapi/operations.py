@@ -201,6 +201,7 @@ _PATH_PARAMETERS = {
     "delivery_id": "The id of the delivery, from the webhook's list of deliveries.",
     "event_id": "The id of the event: `webhook-id` of its deliveries.",
     "export_id": "The id of the export.",
+    "address_id": "The id of the saved address.",
     "schedule_id": "The id of the schedule.",
 }
 

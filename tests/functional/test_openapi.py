@@ -184,7 +184,7 @@ def test_security_is_said_of_every_operation() -> None:
 def test_the_protocols_parameters_are_documented_where_they_count() -> None:
     moves = set(MOVES)
 
-    created = {"create_order", "create_product", "create_export", "create_schedule"}
+    created = {"create_order", "create_product", "create_export", "create_schedule", "add_address"}
     assert taking("IdempotencyKey") == moves | created | {"adjust_stock", "count_stock", "change_stocks"}
     reads = {it["operationId"] for _, method, it in OPERATIONS if method == "get"} & giving("ETag")
     assert {"get_order", "get_product", "get_me", "get_openapi"} < reads
@@ -195,6 +195,8 @@ def test_the_protocols_parameters_are_documented_where_they_count() -> None:
         "update_product",
         "set_shards",
         "update_me",
+        "update_address",
+        "delete_address",
         "change_password",
         "change_role",
         "change_status",
@@ -230,10 +232,11 @@ def _is_valid(model: Any, body: dict[str, Any]) -> bool:
 
 
 def test_the_protocols_headers_are_documented_where_they_are_sent() -> None:
-    created = {"create_order", "create_product", "register", "create_webhook", "create_service_key"}
+    created = {"create_order", "create_product", "register", "create_webhook", "create_service_key", "add_address"}
     # These have no version, or none yet.
     unversioned = {"create_schedule", "create_export", "export_orders", "start_stock_check"}
     single = {"get_order", "get_product", "replace_product", "update_product", "set_shards", "get_me", *MOVES}
+    single |= {"get_address", "update_address"}
     single |= {"update_me", "change_password", "get_user", "change_role", "change_status"}
     single |= {"get_webhook", "update_webhook", "rotate_webhook_secret", "get_export"}
     single |= {"get_service_key", "update_service_key", "rotate_service_key"}

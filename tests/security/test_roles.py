@@ -71,7 +71,7 @@ def test_a14_a_route_lets_in_whom_the_contract_says_and_a_refusal_writes_nothing
 def test_a14_another_users_resource_is_answered_as_a_missing_one(scenario: AccessScenario, name: str) -> None:
     path, method, _ = OPERATIONS[name]
     filled = path.format(**RULES[name].path(scenario))
-    nowhere = path.format(**dict.fromkeys(("order_id", "session_id"), "0" * 20))
+    nowhere = path.format(**dict.fromkeys(("order_id", "session_id", "address_id"), "0" * 20))
     stranger = scenario.people["stranger"].token
 
     theirs, none = (call(method, it, RULES[name].body(scenario), token=stranger) for it in (filled, nowhere))

@@ -185,6 +185,19 @@ def update_me(warm: WarmApi) -> PreparedRequest:
     return lambda: call("PATCH", f"{AUTH}/me", {"first_name": "Bo"}, token=warm.shop.customer.token)
 
 
+def on_address(method: str, body: Any = None) -> Callable[[WarmApi], PreparedRequest]:
+    def prepare(warm: WarmApi) -> PreparedRequest:
+        token = warm.shop.customer.token
+        made = call("POST", f"{AUTH}/me/addresses", VALID_BODIES["add_address"], token=token)
+        return lambda: call(method, made.headers["Location"], body, token=token)
+
+    return prepare
+
+
+def add_address(warm: WarmApi) -> PreparedRequest:
+    return lambda: call("POST", f"{AUTH}/me/addresses", VALID_BODIES["add_address"], token=warm.shop.customer.token)
+
+
 def end_session(warm: WarmApi) -> PreparedRequest:
     tokens = warm.sign_in()
     session_id = tokens["refresh_token"].split(".")[1]
@@ -444,6 +457,11 @@ BUDGETS: list[tuple[str, str, int, Callable[[WarmApi], PreparedRequest]]] = [
     (f"POST {AUTH}/logout", "by cookie", 2, by_cookie("logout")),
     (f"GET {AUTH}/me", "", 1, own(f"{AUTH}/me")),
     (f"PATCH {AUTH}/me", "", 2, update_me),
+    (f"GET {AUTH}/me/addresses", "", 2, own(f"{AUTH}/me/addresses")),
+    (f"POST {AUTH}/me/addresses", "", 3, add_address),
+    (f"GET {AUTH}/me/addresses/<address_id>", "", 2, on_address("GET")),
+    (f"PATCH {AUTH}/me/addresses/<address_id>", "", 3, on_address("PATCH", {"city": "Paris"})),
+    (f"DELETE {AUTH}/me/addresses/<address_id>", "", 3, on_address("DELETE")),
     (f"GET {AUTH}/sessions", "", 2, own(f"{AUTH}/sessions")),
     (f"DELETE {AUTH}/sessions/<session_id>", "", 2, end_session),
     (f"PUT {AUTH}/password", "", 4, change_password),

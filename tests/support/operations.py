@@ -33,6 +33,8 @@ VALID_BODIES: dict[str, dict[str, Any]] = {
     "refresh": {"refresh_token": "x"},
     "log_out": {"refresh_token": "x"},
     "update_me": {"first_name": "A"},
+    "add_address": {"name": "A", "line1": "1 High St", "city": "London", "country": "GB"},
+    "update_address": {"city": "Paris"},
     "change_password": {"current_password": "x", "new_password": "a long password"},
     "forgot_password": {"email": "a@example.com"},
     "reset_password": {"token": "x", "new_password": "a long password"},

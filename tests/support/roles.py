@@ -8,9 +8,10 @@ import pytest
 
 from local import openapi
 from oms.core.dynamodb import put_item
-from oms.identity import mailed_tokens
+from oms.identity import mailed_tokens, saved_addresses
 from oms.identity.mailed_tokens import Purpose
 from oms.identity.models import User
+from oms.identity.saved_address_schemas import AddAddressRequest
 from tests.support.accounts import PASSWORD
 from tests.support.accounts import log_in as sign_in
 from tests.support.exports import request_export
@@ -85,6 +86,11 @@ def of_user(scenario: AccessScenario) -> Mapping[str, str]:
     return {"user_id": scenario.account.id}
 
 
+def of_address(scenario: AccessScenario) -> Mapping[str, str]:
+    request = AddAddressRequest.model_validate(VALID_BODIES["add_address"])
+    return {"address_id": saved_addresses.add_address(scenario.people["owner"].id, request, key=None).value["id"]}
+
+
 def of_service_key(_: AccessScenario) -> Mapping[str, str]:
     return {"key_id": a_key().id}
 
@@ -136,6 +142,11 @@ RULES: dict[str, Rule] = {
     "log_out": Rule("-", body=lambda scenario: {"refresh_token": scenario.tokens["refresh_token"]}),
     "get_me": Rule("C"),
     "update_me": Rule("C", body=lambda _: {"first_name": "New"}),
+    "list_addresses": Rule("C"),
+    "add_address": Rule("C", body=lambda _: VALID_BODIES["add_address"]),
+    "get_address": Rule("C", private=True, to=(), path=of_address),
+    "update_address": Rule("C", private=True, to=(), path=of_address, body=lambda _: VALID_BODIES["update_address"]),
+    "delete_address": Rule("C", private=True, to=(), path=of_address),
     "list_sessions": Rule("C"),
     "end_session": Rule(
         "C", private=True, to=(), path=lambda scenario: {"session_id": scenario.people["owner"].session_id}

@@ -9,6 +9,7 @@ from oms.exports.unfinished import MAX_UNFINISHED
 from oms.http.body import MAX_BYTES, MAX_PARTS
 from oms.identity.address_limits import REFRESHES_PER_WINDOW, TAGGED_ACCOUNTS_PER_DAY
 from oms.identity.recovery import REQUESTS_PER_MINUTE, RESETS_PER_MINUTE
+from oms.identity.saved_addresses import MAX_SAVED_ADDRESSES
 from oms.identity.user_limits import ADDRESS_LEASES, LEASES
 from oms.orders.schemas import MAX_LINES
 from oms.schedules.service import MAX_SCHEDULES
@@ -59,6 +60,7 @@ def test_the_numbers_are_those_of_the_code() -> None:
         "`POST /orders`, `POST /orders/quote`": (MAX_LINES,),
         "open orders of a customer": (settings.order_limits.open_orders, settings.unverified_order_limits.open_orders),
         "unfinished exports of a user": (MAX_UNFINISHED,),
+        "saved addresses of a user": (MAX_SAVED_ADDRESSES,),
         "webhooks, schedules": (MAX_WEBHOOKS, MAX_SCHEDULES),
         "service keys": (MAX_KEYS, MAX_ADDRESSES),
     }.items():

@@ -153,6 +153,11 @@ def optional_texts() -> list[tuple[str, Any]]:
 
 def test_the_walk_meets_all_optional_texts() -> None:
     assert {place for place, _ in optional_texts()} == {
+        *(
+            f"{model}.{name}"
+            for model in ("AddAddressRequest", "UpdateAddressRequest")
+            for name in ("company", "label", "line2", "phone", "postal_code", "region")
+        ),
         "CancelRequest.reason",
         "CreateOrderRequest.note",
         "CreateOrderRequest.purchase_order",

@@ -185,6 +185,130 @@ class Auth(AsyncGroup):
             )
         )
 
+    async def list_addresses(self) -> models.SavedAddressList:
+        """List your saved addresses: `GET /api/v1/auth/me/addresses`.
+
+        Lists all of them, oldest first.
+
+        **Access:** every signed-in user. No service keys.
+        """
+        return await self._send(Call("GET", "/api/v1/auth/me/addresses", models.SavedAddressList))
+
+    async def add_address(
+        self,
+        *,
+        name: str,
+        line1: str,
+        city: str,
+        country: str,
+        company: str | Unset | None = UNSET,
+        line2: str | Unset | None = UNSET,
+        postal_code: str | Unset | None = UNSET,
+        region: str | Unset | None = UNSET,
+        phone: str | Unset | None = UNSET,
+        label: str | Unset | None = UNSET,
+        default_shipping: bool | Unset = UNSET,
+        default_billing: bool | Unset = UNSET,
+        idempotency_key: str | None = None,
+    ) -> models.SavedAddressResponse:
+        """Save an address: `POST /api/v1/auth/me/addresses`.
+
+        Orders take their addresses from the request, so later changes of a saved address do not change them.
+
+        **Access:** every signed-in user. No service keys.
+        """
+        return await self._send(
+            Call(
+                "POST",
+                "/api/v1/auth/me/addresses",
+                models.SavedAddressResponse,
+                body={
+                    "name": name,
+                    "line1": line1,
+                    "city": city,
+                    "country": country,
+                    "company": company,
+                    "line2": line2,
+                    "postal_code": postal_code,
+                    "region": region,
+                    "phone": phone,
+                    "label": label,
+                    "default_shipping": default_shipping,
+                    "default_billing": default_billing,
+                },
+                key=new_key(idempotency_key),
+            )
+        )
+
+    async def get_address(self, address_id: str, *, if_match: Match | None = None) -> models.SavedAddressResponse:
+        """Get one of your saved addresses: `GET /api/v1/auth/me/addresses/{address_id}`.
+
+        Its `ETag` is the version for `If-Match`.
+
+        **Access:** every signed-in user. No service keys.
+        """
+        return await self._send(
+            Call(
+                "GET", f"/api/v1/auth/me/addresses/{quoted(address_id)}", models.SavedAddressResponse, if_match=if_match
+            )
+        )
+
+    async def update_address(
+        self,
+        address_id: str,
+        *,
+        name: str | Unset = UNSET,
+        company: str | Unset | None = UNSET,
+        line1: str | Unset = UNSET,
+        line2: str | Unset | None = UNSET,
+        city: str | Unset = UNSET,
+        postal_code: str | Unset | None = UNSET,
+        region: str | Unset | None = UNSET,
+        country: str | Unset = UNSET,
+        phone: str | Unset | None = UNSET,
+        label: str | Unset | None = UNSET,
+        default_shipping: bool | Unset = UNSET,
+        default_billing: bool | Unset = UNSET,
+        if_match: Match | None = None,
+    ) -> models.SavedAddressResponse:
+        """Change one of your saved addresses: `PATCH /api/v1/auth/me/addresses/{address_id}`.
+
+        Omitted fields are unchanged. Existing orders are not changed.
+
+        **Access:** every signed-in user. No service keys.
+        """
+        return await self._send(
+            Call(
+                "PATCH",
+                f"/api/v1/auth/me/addresses/{quoted(address_id)}",
+                models.SavedAddressResponse,
+                body={
+                    "name": name,
+                    "company": company,
+                    "line1": line1,
+                    "line2": line2,
+                    "city": city,
+                    "postal_code": postal_code,
+                    "region": region,
+                    "country": country,
+                    "phone": phone,
+                    "label": label,
+                    "default_shipping": default_shipping,
+                    "default_billing": default_billing,
+                },
+                if_match=if_match,
+            )
+        )
+
+    async def delete_address(self, address_id: str, *, if_match: Match | None = None) -> None:
+        """Delete one of your saved addresses: `DELETE /api/v1/auth/me/addresses/{address_id}`.
+
+        Existing orders keep their addresses.
+
+        **Access:** every signed-in user. No service keys.
+        """
+        await self._send(Call("DELETE", f"/api/v1/auth/me/addresses/{quoted(address_id)}", None, if_match=if_match))
+
     async def list_sessions(self, *, limit: int | None = None, cursor: str | None = None) -> models.SessionPage:
         """List your sessions: `GET /api/v1/auth/sessions`.
 

@@ -131,6 +131,36 @@ WebhookStatus: TypeAlias = Literal["active", "paused", "disabled"]
 
 
 @dataclass(kw_only=True)
+class AddAddressRequest(RequestModel):
+    """An address to save."""
+
+    name: str
+    """The recipient: a person or a company."""
+    company: str | Unset | None = UNSET
+    """The company of the recipient."""
+    line1: str
+    """Street and number, or a post office box."""
+    line2: str | Unset | None = UNSET
+    """Further lines, such as building, floor or care of."""
+    city: str
+    """The city or town."""
+    postal_code: str | Unset | None = UNSET
+    """The postal code. Omit it for countries that have none, such as HK or AE."""
+    region: str | Unset | None = UNSET
+    """The state, province or county, if addresses of the country have one."""
+    country: str
+    """The country's ISO 3166-1 alpha-2 code, in capitals."""
+    phone: str | Unset | None = UNSET
+    """A phone number for the carrier, as people write it."""
+    label: str | Unset | None = UNSET
+    """The user's own name of the address."""
+    default_shipping: bool | Unset = UNSET
+    """`true`: preselect it as the shipping address, in place of any other. Default: `false`."""
+    default_billing: bool | Unset = UNSET
+    """`true`: preselect it as the billing address, in place of any other. Default: `false`."""
+
+
+@dataclass(kw_only=True)
 class AddressResponse(ResponseModel):
     """A postal address."""
 
@@ -1691,6 +1721,56 @@ class SalesTotals(ResponseModel):
 
 
 @dataclass(kw_only=True)
+class SavedAddressList(ResponseModel):
+    """All saved addresses of a user."""
+
+    items: list[SavedAddressResponse]
+    """The addresses, oldest first. At most 20."""
+    next_cursor: str | None
+    """Send it as `cursor` to get the next page; null at the end of the list. A page before the end may be short or
+    empty.
+    """
+
+
+@dataclass(kw_only=True)
+class SavedAddressResponse(ResponseModel):
+    """A saved address."""
+
+    name: str
+    """The recipient."""
+    company: str | None
+    """The company of the recipient."""
+    line1: str
+    """Street and number, or a post office box."""
+    line2: str | None
+    """Further lines, such as building, floor or care of."""
+    city: str
+    """The city or town."""
+    postal_code: str | None
+    """The postal code; null in countries that have none."""
+    region: str | None
+    """State, province or county."""
+    country: str
+    """The country's ISO 3166-1 alpha-2 code."""
+    phone: str | None
+    """A phone number for the carrier."""
+    id: str
+    """The id of the address."""
+    label: str | None
+    """The user's own name of the address."""
+    default_shipping: bool
+    """Whether it is preselected as the shipping address: at most one is."""
+    default_billing: bool
+    """Whether it is preselected as the billing address: at most one is."""
+    version: int
+    """The version, which each change raises; also in the `ETag`."""
+    created_at: datetime
+    """When the address was saved."""
+    updated_at: datetime
+    """When the address last changed."""
+
+
+@dataclass(kw_only=True)
 class ScarceProductResponse(ResponseModel):
     """A product that is low or out."""
 
@@ -2140,6 +2220,36 @@ class UnitsLimitResponse(ResponseModel):
     """Units of all lines together."""
     allowed: int
     """Units that one order of the customer may have."""
+
+
+@dataclass(kw_only=True)
+class UpdateAddressRequest(RequestModel):
+    """Fields to change. Omitted fields are unchanged; null clears a field."""
+
+    name: str | Unset = UNSET
+    """The recipient: a person or a company."""
+    company: str | Unset | None = UNSET
+    """The company of the recipient; null clears it."""
+    line1: str | Unset = UNSET
+    """Street and number, or a post office box."""
+    line2: str | Unset | None = UNSET
+    """Further lines; null clears them."""
+    city: str | Unset = UNSET
+    """The city or town."""
+    postal_code: str | Unset | None = UNSET
+    """The postal code; null clears it."""
+    region: str | Unset | None = UNSET
+    """The state, province or county; null clears it."""
+    country: str | Unset = UNSET
+    """The country's ISO 3166-1 alpha-2 code, in capitals."""
+    phone: str | Unset | None = UNSET
+    """A phone number for the carrier; null clears it."""
+    label: str | Unset | None = UNSET
+    """The user's own name of the address; null clears it."""
+    default_shipping: bool | Unset = UNSET
+    """`true`: preselect it as the shipping address, in place of any other."""
+    default_billing: bool | Unset = UNSET
+    """`true`: preselect it as the billing address, in place of any other."""
 
 
 @dataclass(kw_only=True)

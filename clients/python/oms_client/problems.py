@@ -174,6 +174,10 @@ class StockReservedError(ApiError):
     stock_version: int | None
 
 
+class TooManyAddressesError(ApiError):
+    """The user has 20 saved addresses."""
+
+
 class TooManyExportsError(ApiError):
     """The user has four exports that are queued or running."""
 
@@ -270,6 +274,7 @@ BY_CODE: dict[str, type[ApiError]] = {
     "stale-version": StaleVersionError,
     "stock-changed": StockChangedError,
     "stock-reserved": StockReservedError,
+    "too-many-addresses": TooManyAddressesError,
     "too-many-exports": TooManyExportsError,
     "too-many-open-orders": TooManyOpenOrdersError,
     "too-many-requests": TooManyRequestsError,

@@ -26,6 +26,7 @@ def _country(code: str) -> str:
     return code
 
 
+CountryCode = Annotated[str, AfterValidator(_country)]
 PhoneNumber = Annotated[Annotated[str, Prose(50, one_line=True)] | None, INVISIBLE_IS_NULL]
 
 
@@ -47,9 +48,7 @@ class PostalAddress(Request):
         description="The state, province or county, if addresses of the country have one.",
         examples=["Auvergne-Rhône-Alpes"],
     )
-    country: Annotated[str, AfterValidator(_country)] = Field(
-        description="The country's ISO 3166-1 alpha-2 code, in capitals.", examples=["FR"]
-    )
+    country: CountryCode = Field(description="The country's ISO 3166-1 alpha-2 code, in capitals.", examples=["FR"])
     phone: PhoneNumber = Field(
         None, description="A phone number for the carrier, as people write it.", examples=["+33 4 72 00 00 00"]
     )

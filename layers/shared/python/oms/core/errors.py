@@ -190,6 +190,10 @@ class RequestLogOffError(ConflictError):
     code, title = "request-log-off", "Request log off"
 
 
+class TooManyAddressesError(ConflictError):
+    code, title = "too-many-addresses", "Too many saved addresses"
+
+
 class ExportFinishedError(ConflictError):
     code, title = "export-finished", "Export finished"
 

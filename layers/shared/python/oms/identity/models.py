@@ -16,7 +16,7 @@ from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 
 from oms.core.counters import ExpiringCounter
-from oms.core.dynamodb import EmbeddedItem, IntegerAttribute, StoredItem, redacted
+from oms.core.dynamodb import EmbeddedItem, IntegerAttribute, JsonAttribute, StoredItem, redacted
 from oms.core.pages import LOWEST, Index
 from oms.core.rate_limits import RateWindow
 from oms.core.settings import settings
@@ -124,6 +124,20 @@ class Session(IdentityItem, discriminator="session"):
     user_agent = UnicodeAttribute()
     device = UnicodeAttribute(null=True)
     expires_at = IntegerAttribute(attr_name="ttl")
+
+
+class SavedAddresses(IdentityItem, discriminator="saved-addresses"):
+    """The saved addresses of a user, as a list of `oms.identity.saved_addresses.SavedAddress`.
+
+    `version` counts the changes of the list. It is 0 for an item that is not stored.
+    """
+
+    addresses = JsonAttribute(null=True)
+    version = IntegerAttribute(default=0)
+
+    @property
+    def content(self) -> list[dict[str, Any]]:
+        return self.addresses or []
 
 
 class FailureCounter(IdentityItem):
@@ -255,6 +269,10 @@ def session_key(user_id: str, session_id: str) -> tuple[str, str]:
 
 def device_key(user_id: str, secret_hash: str) -> tuple[str, str]:
     return f"user#{user_id}", f"device#{secret_hash}"
+
+
+def saved_addresses_key(user_id: str) -> tuple[str, str]:
+    return f"user#{user_id}", "addresses"
 
 
 def mailed_token_key(user_id: str, secret_hash: str) -> tuple[str, str]:
