@@ -1,3 +1,4 @@
+import '~/ui/detail.css'
 import { useQuery } from '@tanstack/react-query'
 import { Link, useParams } from '@tanstack/react-router'
 import { ExternalLink } from 'lucide-react'
@@ -10,7 +11,9 @@ import { OrderBadge } from '~/ui/OrderBadge'
 import { PageHead } from '~/ui/PageHead'
 import { Table } from '~/ui/Table'
 import { Actions } from './Actions'
-import { keepMoved, nameOf, readOrder } from './orders'
+import { Buyer } from './Buyer'
+import { Details } from './Details'
+import { keepMoved, readOrder } from './orders'
 
 export function OrderPage() {
   const texts = useTexts()
@@ -34,8 +37,9 @@ export function OrderPage() {
               <History order={order} />
             </div>
             <div className="stack">
-              <Customer order={order} />
+              <Buyer order={order} />
               <Shipment order={order} />
+              <Details order={order} />
             </div>
           </div>
         </>
@@ -103,65 +107,6 @@ function Sum(props: { name: string; value: string; strong?: boolean }) {
       <dt>{props.name}</dt>
       <dd className="number">{props.value}</dd>
     </div>
-  )
-}
-
-function Customer(props: { order: Order }) {
-  const texts = useTexts()
-  const { order } = props
-  const address = order.shipping_address
-  const person = order.customer ?? order.contact
-  return (
-    <Card title={texts.order.customer}>
-      <div className="body stack">
-        <div className="stack tight">
-          {person ? (
-            <>
-              <strong>{nameOf(order)}</strong>
-              <div className="break">
-                <a href={`mailto:${person.email}`}>{person.email}</a>
-              </div>
-            </>
-          ) : (
-            texts.order.deleted
-          )}
-          {order.customer_id && (
-            <div className="small">
-              <Link to="/orders" search={{ customer: order.customer_id }}>
-                {texts.order.otherOrders}
-              </Link>
-            </div>
-          )}
-        </div>
-        <div>
-          <h3>{texts.order.address}</h3>
-          {address ? (
-            <address className="quiet">
-              {[
-                address.name,
-                address.line1,
-                address.line2,
-                [address.postal_code, address.city].filter(Boolean).join(' '),
-                [address.region, address.country].filter(Boolean).join(', '),
-              ]
-                .filter(Boolean)
-                .map((line, place) => (
-                  // biome-ignore lint/suspicious/noArrayIndexKey: two lines may be the same text
-                  <div key={place}>{line}</div>
-                ))}
-            </address>
-          ) : (
-            <p className="quiet">{texts.order.noAddress}</p>
-          )}
-        </div>
-        {order.note && (
-          <div>
-            <h3>{texts.order.note}</h3>
-            <p className="quiet pre">{order.note}</p>
-          </div>
-        )}
-      </div>
-    </Card>
   )
 }
 

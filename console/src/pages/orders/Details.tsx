@@ -1,0 +1,41 @@
+import type { Order } from '~/api/client'
+import { useTexts } from '~/texts'
+import { Card } from '~/ui/Card'
+
+/** What the shop and other systems have noted about the order; nothing if that is nothing. */
+export function Details(props: { order: Order }) {
+  const texts = useTexts()
+  const { purchase_order, tags, metadata } = props.order
+  const pairs = Object.entries(metadata)
+  if (!purchase_order && !tags.length && !pairs.length) return null
+  return (
+    <Card title={texts.order.details}>
+      <dl className="facts">
+        {purchase_order && (
+          <div>
+            <dt>{texts.order.purchaseOrder}</dt>
+            <dd className="break">{purchase_order}</dd>
+          </div>
+        )}
+        {tags.length > 0 && (
+          <div>
+            <dt>{texts.order.tags}</dt>
+            <dd className="chips">
+              {tags.map((it) => (
+                <span key={it} className="tag break">
+                  {it}
+                </span>
+              ))}
+            </dd>
+          </div>
+        )}
+        {pairs.map(([name, value]) => (
+          <div key={name}>
+            <dt className="mono break">{name}</dt>
+            <dd className="pre">{value}</dd>
+          </div>
+        ))}
+      </dl>
+    </Card>
+  )
+}
