@@ -307,6 +307,8 @@ export const de: Texts = {
     billingAddress: 'Rechnungsadresse',
     details: 'Einzelheiten',
     purchaseOrder: 'Bestellnummer des Kunden',
+    externalRef: 'Nummer im anderen System',
+    noAccount: 'Ohne Konto bestellt.',
     tags: 'Schlagwörter',
     noAddress: 'Es wurde keine Adresse angegeben.',
     customer: 'Kunde',

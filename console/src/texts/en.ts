@@ -296,6 +296,8 @@ export const en = {
     billingAddress: 'Invoice to',
     details: 'Details',
     purchaseOrder: 'Purchase order of the customer',
+    externalRef: 'Number in the other system',
+    noAccount: 'Ordered without an account.',
     tags: 'Tags',
     noAddress: 'No address was given.',
     customer: 'Customer',

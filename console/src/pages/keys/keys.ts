@@ -18,6 +18,10 @@ export async function readKeys(cursor?: string): Promise<Page<ServiceKey>> {
   return body(api.GET('/api/v1/admin/keys', { params: { query } }))
 }
 
+export async function readKey(id: string): Promise<ServiceKey> {
+  return body(api.GET('/api/v1/admin/keys/{key_id}', { params: { path: { key_id: id } } }))
+}
+
 export async function createKey(draft: Draft): Promise<Schemas['CreatedServiceKeyResponse']> {
   return body(api.POST('/api/v1/admin/keys', { body: draft }))
 }

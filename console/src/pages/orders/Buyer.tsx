@@ -9,25 +9,31 @@ import { nameOf } from './orders'
 export function Buyer(props: { order: Order }) {
   const texts = useTexts()
   const { order } = props
+  const { contact } = order
+  const person = order.customer ?? contact
   return (
     <Card title={texts.order.customer}>
       <div className="body stack">
         <div className="stack tight">
-          {order.customer ? (
+          {person ? (
             <>
-              <strong>{nameOf(order)}</strong>
+              <strong className="break">{nameOf(order)}</strong>
               <div className="break">
-                <a href={`mailto:${order.customer.email}`}>{order.customer.email}</a>
+                <a href={`mailto:${person.email}`}>{person.email}</a>
               </div>
             </>
           ) : (
             texts.order.deleted
           )}
-          <div className="small">
-            <Link to="/orders" search={{ customer: order.customer_id }}>
-              {texts.order.otherOrders}
-            </Link>
-          </div>
+          {contact?.phone && <Phone number={contact.phone} />}
+          {contact && <span className="hint">{texts.order.noAccount}</span>}
+          {order.customer_id && (
+            <div className="small">
+              <Link to="/orders" search={{ customer: order.customer_id }}>
+                {texts.order.otherOrders}
+              </Link>
+            </div>
+          )}
         </div>
         <div>
           <h3>{texts.order.address}</h3>
@@ -62,7 +68,11 @@ function Address(props: { address: Schemas['AddressResponse'] }) {
         // biome-ignore lint/suspicious/noArrayIndexKey: two lines may be the same text
         <div key={place}>{line}</div>
       ))}
-      {phone && <a href={`tel:${phone.replaceAll(/[^+\d]/g, '')}`}>{phone}</a>}
+      {phone && <Phone number={phone} />}
     </address>
   )
+}
+
+function Phone(props: { number: string }) {
+  return <a href={`tel:${props.number.replaceAll(/[^+\d]/g, '')}`}>{props.number}</a>
 }

@@ -5,12 +5,20 @@ import { Card } from '~/ui/Card'
 /** What the shop and other systems have noted about the order; nothing if that is nothing. */
 export function Details(props: { order: Order }) {
   const texts = useTexts()
-  const { purchase_order, tags, metadata } = props.order
+  const { purchase_order, tags, metadata, external_ref } = props.order
   const pairs = Object.entries(metadata)
-  if (!purchase_order && !tags.length && !pairs.length) return null
+  if (!purchase_order && !external_ref && !tags.length && !pairs.length) return null
   return (
     <Card title={texts.order.details}>
       <dl className="facts">
+        {external_ref && (
+          <div>
+            <dt>{texts.order.externalRef}</dt>
+            <dd className="break">
+              {external_ref.channel} · <span className="mono">{external_ref.id}</span>
+            </dd>
+          </div>
+        )}
         {purchase_order && (
           <div>
             <dt>{texts.order.purchaseOrder}</dt>

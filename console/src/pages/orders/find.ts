@@ -21,12 +21,15 @@ function plain(text: string): string {
 /** Whether the number, tracking number, e-mail address or a name of an order has this text. */
 export function matches(order: Order, words: string): boolean {
   const wanted = plain(words)
-  const { customer, shipment, shipping_address: address } = order
+  const { customer, contact, external_ref: external, shipment, shipping_address: address } = order
   return [
     order.number,
     order.id,
     shipment?.tracking_number,
     customer?.email,
+    contact?.email,
+    contact?.name,
+    external?.id,
     [customer?.first_name, customer?.last_name].filter(Boolean).join(' '),
     address?.name,
   ].some((it) => it && plain(it).includes(wanted))

@@ -1,25 +1,32 @@
 import { useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
+import { isGone } from '~/api/problem'
 import { isAdmin } from '~/session/session'
+import { readKey } from '../keys/keys'
 import { readUser } from './users'
 
 /**
- * An actor whom the API names by an id alone, which can be that of a user or of a service key.
+ * An actor whom the API names by an id alone: a user or a service key.
  *
- * Admins, who can read users, get a link if it is a user; `text` is then in the place of the id.
+ * Admins, who can read both, get a link. `text` is in the place of a user's id; a key has its name.
  */
 export function UserLink(props: { id: string; text?: string }) {
   const { id, text } = props
-  const { isSuccess } = useQuery({
-    queryKey: ['user', id],
-    queryFn: () => readUser(id),
-    enabled: isAdmin(),
-    staleTime: Number.POSITIVE_INFINITY,
-  })
-  if (!isSuccess) return <span className="mono small break">{id}</span>
-  return (
-    <Link to="/users/$id" params={{ id }} className={text ? undefined : 'mono small'}>
-      {text ?? id}
-    </Link>
-  )
+  const once = { staleTime: Number.POSITIVE_INFINITY }
+  const user = useQuery({ queryKey: ['user', id], queryFn: () => readUser(id), enabled: isAdmin(), ...once })
+  const isOther = isGone(user.error)
+  const key = useQuery({ queryKey: ['key', id], queryFn: () => readKey(id), enabled: isOther, ...once })
+  if (user.isSuccess)
+    return (
+      <Link to="/users/$id" params={{ id }} className={text ? undefined : 'mono small'}>
+        {text ?? id}
+      </Link>
+    )
+  if (key.isSuccess)
+    return (
+      <Link to="/keys" className="break">
+        {key.data.name}
+      </Link>
+    )
+  return <span className="mono small break">{id}</span>
 }
