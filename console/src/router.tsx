@@ -6,6 +6,7 @@ import { searchOf } from './api/query'
 import { LOAD } from './pages/load'
 import type { OrdersSearch } from './pages/orders/query'
 import type { ProductsSearch } from './pages/products/query'
+import type { RequestsSearch } from './pages/requests/requests'
 import { Shell } from './shell/Shell'
 import { Failed } from './ui/problems'
 
@@ -122,6 +123,13 @@ const routes = [
     getParentRoute: () => root,
     path: '/keys',
     component: lazyRouteComponent(LOAD['/keys'], 'Keys'),
+  }),
+  createRoute({
+    getParentRoute: () => root,
+    path: '/requests',
+    validateSearch: (search: Search): RequestsSearch =>
+      text(search, 'key', 'actor', 'status', 'operation', 'id', 'from', 'to'),
+    component: lazyRouteComponent(LOAD['/requests'], 'Requests'),
   }),
   createRoute({
     getParentRoute: () => root,

@@ -41,6 +41,7 @@ PAGES = (
     "/users",
     "/users/{user}",
     "/keys",
+    "/requests",
     "/audit",
     "/stock-check",
     "/account",

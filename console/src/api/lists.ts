@@ -17,15 +17,18 @@ const MOST_PAGES = 4
 export async function nextFilledPage<Item>(
   read: (cursor: string | undefined) => Promise<Page<Item>>,
   cursor: string | undefined,
+  most = MOST_EMPTY_PAGES,
 ): Promise<Page<Item>> {
   let page = await read(cursor)
-  for (let looks = 1; !page.items.length && page.next_cursor && looks < MOST_EMPTY_PAGES; looks++)
+  for (let looks = 1; !page.items.length && page.next_cursor && looks < most; looks++)
     page = await read(page.next_cursor)
   return page
 }
 
 type Options<Item> = {
   enabled?: boolean
+  /** The most empty pages to read one after the other: a page can be empty before the end of the list. */
+  mostEmptyPages?: number
   /** Milliseconds until the list is read again, or false. Lists of more than `MOST_POLLED_PAGES` are not. */
   poll?: (items: Item[], pages: number) => number | false
 }
@@ -42,7 +45,7 @@ export function useList<Item>(
   read: (cursor: string | undefined) => Promise<Page<Item>>,
   options: Options<Item> = {},
 ) {
-  const { poll, ...others } = options
+  const { poll, mostEmptyPages, ...others } = options
   const name = JSON.stringify(key)
   const [, draw] = useState(0)
   const part = shownPart(name)
@@ -53,7 +56,7 @@ export function useList<Item>(
   }
   const list = useInfiniteQuery({
     queryKey: part.cursor ? [...key, part.cursor] : key,
-    queryFn: ({ pageParam }) => nextFilledPage(read, pageParam),
+    queryFn: ({ pageParam }) => nextFilledPage(read, pageParam, mostEmptyPages),
     initialPageParam: part.cursor,
     getNextPageParam: (page) => page.next_cursor ?? undefined,
     refetchInterval: (query) => {

@@ -17,6 +17,7 @@ export const LOAD = {
   '/users': () => import('./users/Users'),
   '/users/$id': () => import('./users/User'),
   '/keys': () => import('./keys/Keys'),
+  '/requests': () => import('./requests/Requests'),
   '/audit': () => import('./audit/Audit'),
   '/stock-check': () => import('./stock-check/StockCheck'),
   '/account': () => import('./account/Account'),

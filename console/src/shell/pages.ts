@@ -3,6 +3,7 @@ import {
   FileDown,
   House,
   KeyRound,
+  Logs,
   type LucideIcon,
   Package,
   Plus,
@@ -32,6 +33,7 @@ export const PAGES: { name: Name; to: string; icon: LucideIcon; admin?: boolean;
   { name: 'events', to: '/events', icon: Radio },
   { name: 'users', to: '/users', icon: Users, admin: true },
   { name: 'keys', to: '/keys', icon: KeyRound, admin: true },
+  { name: 'requests', to: '/requests', icon: Logs, admin: true },
   { name: 'audit', to: '/audit', icon: ScrollText, admin: true },
   { name: 'stockCheck', to: '/stock-check', icon: ShieldCheck, admin: true },
 ]

@@ -1,4 +1,3 @@
-import { useQuery } from '@tanstack/react-query'
 import { Link, useNavigate, useSearch } from '@tanstack/react-router'
 import { ScrollText } from 'lucide-react'
 import { useList } from '~/api/lists'
@@ -11,7 +10,9 @@ import { ListFrame } from '~/ui/ListFrame'
 import { PageHead } from '~/ui/PageHead'
 import { SearchOn } from '~/ui/SearchOn'
 import { Table } from '~/ui/Table'
-import { ACTIONS, type Entry, pageOf, readEntries, readStaff, type Searched } from './audit'
+import { withCurrent } from '~/ui/withCurrent'
+import { ACTIONS, type Entry, pageOf, readEntries, type Searched } from './audit'
+import { useStaff } from './useStaff'
 
 export function Audit() {
   const texts = useTexts()
@@ -77,10 +78,6 @@ function Row(props: { entry: Entry }) {
   )
 }
 
-function useStaff() {
-  return useQuery({ queryKey: ['users', 'staff'], queryFn: readStaff, staleTime: Number.POSITIVE_INFINITY })
-}
-
 function Actor(props: { entry: Entry }) {
   const texts = useTexts()
   const staff = useStaff()
@@ -116,13 +113,6 @@ function Details(props: { details: Record<string, unknown> }) {
         .join(', ')}
     </div>
   )
-}
-
-type Options = [value: string, text: string][]
-
-/** The options, and the chosen value if it is none of them: a link may have any. */
-function withCurrent(options: Options, current: string | undefined): Options {
-  return !current || options.some(([value]) => value === current) ? options : [[current, current], ...options]
 }
 
 function Filters(props: { search: AuditSearch }) {

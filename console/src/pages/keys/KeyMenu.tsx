@@ -1,6 +1,6 @@
 import { Menu } from '@base-ui/react/menu'
 import { useNavigate } from '@tanstack/react-router'
-import { KeyRound, MoreHorizontal, Pencil, Power, ScrollText, Trash2 } from 'lucide-react'
+import { KeyRound, Logs, MoreHorizontal, Pencil, Power, ScrollText, Trash2 } from 'lucide-react'
 import { useTexts } from '~/texts'
 import type { ServiceKey } from './keys'
 
@@ -28,6 +28,9 @@ export function KeyMenu(props: { serviceKey: ServiceKey; onChoose: (action: Acti
             </Menu.Item>
             <Menu.Item onClick={() => onChoose('switch')}>
               <Power size={16} aria-hidden /> {texts.serviceKeys.switch[to].open}
+            </Menu.Item>
+            <Menu.Item onClick={() => void navigate({ to: '/requests', search: { key: serviceKey.id } })}>
+              <Logs size={16} aria-hidden /> {texts.serviceKeys.requests}
             </Menu.Item>
             <Menu.Item onClick={() => void navigate({ to: '/audit', search: { actor: serviceKey.id } })}>
               <ScrollText size={16} aria-hidden /> {texts.serviceKeys.audit}
