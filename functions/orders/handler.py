@@ -15,7 +15,8 @@ from oms.http.api import current_caller
 from oms.http.serving import RESOLVER_OPTIONS, serve
 from oms.identity.access import CurrentUser
 from oms.identity.models import User
-from oms.orders import moves, service
+from oms.orders import edits, moves, service
+from oms.orders.content_schemas import UpdateOrderRequest
 from oms.orders.models import Order
 from oms.orders.moves import MoveRequest
 from oms.orders.schemas import (
@@ -43,6 +44,7 @@ _FOR_MANAGERS: dict[str, Scope] = {
     "external_ref": "orders:create",
     "tags": "orders:manage",
 }
+_EDITED_BY_MANAGERS: dict[str, Scope] = {"purchase_order": "orders:manage", "tags": "orders:manage"}
 
 
 @app.get("/api/v1/orders", **customer(scope="orders:read", manager_params=["customer_id"]))
@@ -102,11 +104,22 @@ def get_order(order_id: str) -> Response[ManagedOrderResponse | OrderResponse]:
     return api.ok(_view().show(order), version=order.version)
 
 
+@app.patch("/api/v1/orders/<order_id>", **customer(scope="orders:manage", manager_fields=_EDITED_BY_MANAGERS))
+@api.versioned
+def update_order(order_id: str, request: UpdateOrderRequest) -> Response[ManagedOrderResponse | OrderResponse]:
+    """Change an order's fields.
+
+    Customers may change their own order while it is `pending`, managers until it is shipped. A request that changes
+    nothing leaves the version as it is, and publishes no event.
+    """
+    return _moved(edits.update_order, order_id, request)
+
+
 @app.get("/api/v1/orders/<order_id>/history", **customer(scope="orders:read"))
 def get_order_history(order_id: str) -> Response[OrderHistory]:
     """Get an order's history.
 
-    Lists each change of the status, oldest first.
+    Lists each change of the status and each edit, oldest first.
     """
     order = service.get_order(order_id, visibility=_visibility())
     return api.ok(OrderHistory(items=[HistoryEntryResponse.of(entry) for entry in order.history]))

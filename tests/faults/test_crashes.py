@@ -105,6 +105,18 @@ def test_f02_a_move_without_a_key_is_made_once(shop: Shop, move: str, available:
         shop.check_stock()
 
 
+def test_f02_an_edit_is_made_once(shop: Shop) -> None:
+    def edit(path: str) -> Any:
+        return shop.edit(path, {"note": "Fragile", "tags": ["gift"]}, key="the-edit")
+
+    for name, path in crashed(shop, lambda: ready(shop, "confirm"), edit, calls=4):
+        again = edit(path)
+
+        assert (again.status, again.json["version"], again.json["tags"]) == (200, 2, ["gift"]), name
+        assert [entry.changed for entry in order_at(path).history] == [None, ["note", "tags"]], name
+        assert ("Idempotency-Replayed" in again.headers) == (name == WRITTEN), name
+
+
 def test_f02_the_customer_is_read_before_the_move_is_made(shop: Shop) -> None:
     path = ready(shop, "ship")
 

@@ -1,6 +1,7 @@
 """F1, F7, F8 and F10 in one thread: another request is served between an operation's read and its write."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import timedelta
 from itertools import product
 from typing import Any
@@ -9,14 +10,16 @@ import pytest
 
 from inventory import handler as inventory
 from oms.core import clock
-from oms.core.errors import InvalidTransitionError
+from oms.core.errors import InvalidTransitionError, OrderClosedError, StaleVersionError
 from oms.core.idempotency import IdempotentResult
 from oms.core.schemas import EmptyRequest
-from oms.orders import moves, service
+from oms.core.versions import ExpectedVersion
+from oms.orders import edits, moves, service
+from oms.orders.content_schemas import UpdateOrderRequest
 from oms.orders.models import Order
 from oms.orders.moves import MoveRequest
 from oms.orders.schemas import CancelRequest, CreateOrderRequest, ReturnRequest, ShipRequest
-from oms.orders.states import OrderStatus
+from oms.orders.states import OPEN, OrderStatus
 from oms.orders.visibility import Visibility
 from tests.support.aws_calls import Call, Plan, intercepted
 from tests.support.faults import reason_at, refuse
@@ -110,6 +113,71 @@ def test_f07_a_move_that_came_between_leaves_one_legal_path(
     assert (len(path) == 3) == ((str(state), str(made_state)) in LEGAL), (
         "the later move is made if it is still possible"
     )
+
+
+def edit(manager: Person, order_id: str, **fields: Any) -> object:
+    return edits.update_order(order_id, MoveRequest(manager, UpdateOrderRequest(**fields)))
+
+
+@pytest.mark.parametrize("name", ["confirm", "cancel", "expire", "ship"])
+def test_f07_a_move_keeps_an_edit_that_came_between(shop: Shop, no_sleep: list[float], name: str) -> None:
+    order_id = shop.ready_for("cancel" if name == "expire" else name, {shop.product(5): 2}).rpartition("/")[2]
+    move, target = MOVES[name]
+
+    with intercepted(just_before_the_write(lambda: edit(shop.manager, order_id, note="x", tags=["gift"]))):
+        move(shop.manager, order_id)
+
+    (order,) = shop.check_stock()
+    assert (order.status, order.note, order.tags) == (target, "x", ["gift"])
+    assert [entry.changed for entry in order.history][-2:] == [["note", "tags"], None]
+
+
+@pytest.mark.parametrize("name", ["confirm", "cancel", "expire", "ship"])
+def test_f07_an_edit_keeps_a_move_that_came_between(shop: Shop, no_sleep: list[float], name: str) -> None:
+    order_id = shop.ready_for("cancel" if name == "expire" else name, {shop.product(5): 2}).rpartition("/")[2]
+    move, target = MOVES[name]
+
+    outcome = nullcontext() if target in OPEN else pytest.raises(OrderClosedError)
+    with intercepted(just_before_the_write(lambda: move(shop.manager, order_id))), outcome:
+        edit(shop.manager, order_id, note="x")
+
+    (order,) = shop.check_stock()
+    assert (order.status, order.note) == (target, "x" if target in OPEN else None)
+
+
+def test_f07_two_edits_lose_nothing_of_each_other(shop: Shop, no_sleep: list[float]) -> None:
+    order_id = shop.buy({shop.product(5): 2}).json["id"]
+
+    with intercepted(just_before_the_write(lambda: edit(shop.manager, order_id, metadata={"a": "1"}, tags=["a"]))):
+        edit(shop.manager, order_id, metadata={"b": "2"}, note="x")
+
+    (order,) = shop.check_stock()
+    assert (order.metadata, order.tags, order.note, order.version) == ({"a": "1", "b": "2"}, ["a"], "x", 3)
+
+
+def test_f07_of_two_edits_with_one_version_one_is_refused(shop: Shop, no_sleep: list[float]) -> None:
+    order_id = shop.buy({shop.product(5): 2}).json["id"]
+    late = MoveRequest(shop.manager, UpdateOrderRequest(note="x"), expected_version=ExpectedVersion(frozenset(['"1"'])))
+
+    with (
+        intercepted(just_before_the_write(lambda: edit(shop.manager, order_id, note="y"))),
+        pytest.raises(StaleVersionError),
+    ):
+        edits.update_order(order_id, late)
+
+    assert [order.note for order in shop.check_stock()] == ["y"]
+
+
+def test_f08_the_same_edit_with_the_same_key_between_read_and_write_is_one(shop: Shop, no_sleep: list[float]) -> None:
+    order_id = shop.buy({shop.product(5): 2}).json["id"]
+
+    def edit_with_key() -> IdempotentResult[Order]:
+        return edits.update_order(order_id, MoveRequest(shop.manager, UpdateOrderRequest(note="x"), key="k"))
+
+    with intercepted(just_before_the_write(edit_with_key)):
+        second = edit_with_key()
+
+    assert (second.replayed, second.value.note, second.value.version) == (True, "x", 2)
 
 
 def test_f08_the_same_move_with_the_same_key_between_read_and_write_is_one(shop: Shop, no_sleep: list[float]) -> None:

@@ -79,6 +79,8 @@ class Story:
         adjustment = {"adjustment": -4, "reason": "Damp"}
         self._done(shop.manage("PATCH", f"products/{product}/stock", adjustment))
         order = self._buy(shop, product, 12)
+        edit = {"metadata": {"cart_id": "c-7781"}, "tags": ["wholesale"]}
+        self._done(call("PATCH", f"/api/v1/orders/{order}", edit, token=shop.manager.token))
         self._moved(shop, order, "cancel", {"reason": "Ordered twice"})
         self._buy(shop, product, 16)
         self._pass(minutes=31)

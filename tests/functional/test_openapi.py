@@ -185,12 +185,14 @@ def test_the_protocols_parameters_are_documented_where_they_count() -> None:
     moves = set(MOVES)
 
     created = {"create_order", "create_product", "create_export", "create_schedule", "add_address"}
-    assert taking("IdempotencyKey") == moves | created | {"adjust_stock", "count_stock", "change_stocks"}
+    stock = {"adjust_stock", "count_stock", "change_stocks"}
+    assert taking("IdempotencyKey") == moves | created | stock | {"update_order"}
     reads = {it["operationId"] for _, method, it in OPERATIONS if method == "get"} & giving("ETag")
     assert {"get_order", "get_product", "get_me", "get_openapi"} < reads
     # In responses to requests without a token alone, as the tag of the content.
     reads -= {"list_products", "list_categories"}
     assert taking("IfMatch") == reads | moves | {
+        "update_order",
         "replace_product",
         "update_product",
         "set_shards",
@@ -236,7 +238,7 @@ def test_the_protocols_headers_are_documented_where_they_are_sent() -> None:
     # These have no version, or none yet.
     unversioned = {"create_schedule", "create_export", "export_orders", "start_stock_check"}
     single = {"get_order", "get_product", "replace_product", "update_product", "set_shards", "get_me", *MOVES}
-    single |= {"get_address", "update_address"}
+    single |= {"get_address", "update_address", "update_order"}
     single |= {"update_me", "change_password", "get_user", "change_role", "change_status"}
     single |= {"get_webhook", "update_webhook", "rotate_webhook_secret", "get_export"}
     single |= {"get_service_key", "update_service_key", "rotate_service_key"}
@@ -263,6 +265,7 @@ def test_answers_carry_the_headers_that_are_documented(
         "create_order": {"items": [{"product_id": product_id, "quantity": 1}]},
         "quote_order": {"items": [{"product_id": product_id, "quantity": 1}]},
         "ship_order": {"carrier": "DHL", "tracking_number": "1"},
+        "update_order": {"note": "Ring twice"},
         "change_role": {"role": "manager"},
         "change_status": {"status": "disabled"},
         **{name: body for name, body in VALID_BODIES.items() if "webhook" in name or "export" in name},

@@ -92,7 +92,7 @@ def test_the_history_has_actors_and_moves(customer: Person, manager: Person, ord
         ("pending", "confirmed", manager.id, "manager", None),
         ("confirmed", "cancelled", customer.id, "customer", "Too late"),
     ]
-    assert set(history["items"][0]) == {"from", "to", "at", "actor_id", "actor_role", "reason"}
+    assert set(history["items"][0]) == {"from", "to", "at", "actor_id", "actor_role", "reason", "changed"}
     times = [entry["at"] for entry in history["items"]]
     assert times == sorted(times)
 

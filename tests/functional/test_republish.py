@@ -104,6 +104,22 @@ def test_the_reason_of_a_cancel_is_that_of_its_event_alone(shop: Shop, functions
     assert [it["data"]["cancel_reason"] for it in again(placed["id"])] == [None, "Ordered twice"]
 
 
+def test_the_events_of_an_edited_order_have_its_current_fields(shop: Shop, functions: Lambda) -> None:
+    with streamed("orders") as records:
+        path = shop.buy({shop.product(9): 2}).headers["Location"]
+        shop.edit(path, {"note": "first"})
+        shop.move(path, "confirm")
+        shop.edit(path, {"tags": ["gift"], "note": "second"})
+
+    published_again = again(path.rpartition("/")[2])
+
+    first = published(records)
+    for event in first:  # the values that an order does not keep
+        event["data"] |= {"expires_at": None, "note": "second", "tags": ["gift"]}
+    assert published_again == first
+    assert [it["data"].get("changed") for it in first] == [None, ["note"], None, ["note", "tags"]]
+
+
 def test_an_order_that_there_is_not_and_a_publisher_that_fails_are_said(shop: Shop, functions: Lambda) -> None:
     placed = shop.buy({shop.product(9): 2}).json
 

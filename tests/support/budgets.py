@@ -98,6 +98,14 @@ def moving(name: str) -> Callable[[WarmApi], PreparedRequest]:
     return prepare
 
 
+def update_order(by: str) -> Callable[[WarmApi], PreparedRequest]:
+    def prepare(warm: WarmApi) -> PreparedRequest:
+        path, person = warm.order(), getattr(warm.shop, by)
+        return lambda: call("PATCH", path, {"note": "Leave it with the porter"}, token=person.token)
+
+    return prepare
+
+
 def on_order(method: str, suffix: str, by: str = "customer") -> Callable[[WarmApi], PreparedRequest]:
     def prepare(warm: WarmApi) -> PreparedRequest:
         path = warm.order() + suffix
@@ -532,6 +540,8 @@ BUDGETS: list[tuple[str, str, int, Callable[[WarmApi], PreparedRequest]]] = [
     (f"GET {ORDERS}/<order_id>/history", "", 2, on_order("GET", "/history")),
     (f"POST {ORDERS}/<order_id>/cancel", "", 3, on_order("POST", "/cancel")),
     (f"POST {ORDERS}/<order_id>/cancel", "manager", 4, moving("cancel")),
+    (f"PATCH {ORDERS}/<order_id>", "own", 3, update_order("customer")),
+    (f"PATCH {ORDERS}/<order_id>", "", 4, update_order("manager")),
     *((f"POST {ORDERS}/<order_id>/{name}", "", 4, moving(name)) for name in ("confirm", "ship", "deliver", "return")),
     (f"GET {CHECK}", "", 3, stock_check),
     (f"POST {CHECK}", "", 3, lambda warm: lambda: call("POST", CHECK, token=warm.admin.token)),

@@ -58,3 +58,10 @@ def published(records: list[Record]) -> list[Any]:
 
 def published_types(records: list[Record]) -> list[str]:
     return [event["type"] for event in published(records)]
+
+
+def in_events(order: dict[str, Any]) -> dict[str, Any]:
+    """Returns an order that a response shows, as an event has it."""
+    return {"tags": []} | {
+        name: it for name, it in order.items() if name not in ("customer", "contact", "billing_address")
+    }

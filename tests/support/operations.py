@@ -23,6 +23,7 @@ VALID_BODIES: dict[str, dict[str, Any]] = {
     "change_stocks": {"items": [{"product_id": 1, "on_hand": 1, "reason": "counted"}]},
     "create_order": {"items": [{"product_id": 1, "quantity": 1}]},
     "quote_order": {"items": [{"product_id": 1, "quantity": 1}]},
+    "update_order": {"note": "Leave it with the porter"},
     "cancel_order": {},
     "confirm_order": {},
     "ship_order": {"carrier": "A", "tracking_number": "1"},

@@ -198,6 +198,9 @@ RULES: dict[str, Rule] = {
     "create_order": Rule("C", body=lambda scenario: {"items": [{"product_id": scenario.product_id, "quantity": 1}]}),
     "quote_order": Rule("C", body=lambda scenario: {"items": [{"product_id": scenario.product_id, "quantity": 1}]}),
     "get_order": Rule("C", private=True, path=order_for("confirm")),
+    "update_order": Rule(
+        "C", private=True, path=order_for("confirm"), body=lambda _: {"note": "Leave it with the porter"}
+    ),
     "get_order_history": Rule("C", private=True, path=order_for("confirm")),
     "cancel_order": a_move("cancel", "C"),
     **{f"{name}_order": a_move(name, "M") for name in BEFORE if name != "cancel"},

@@ -25,7 +25,9 @@ OPERATIONS_OF = {
     "stock:write": {"adjust_stock", "count_stock", "change_stocks", "set_shards"},
     "orders:read": {"list_orders", "get_order", "get_order_history"},
     "orders:create": {"create_order", "quote_order"},
-    "orders:manage": {"cancel_order", "confirm_order", "ship_order", "deliver_order", "return_order"},
+    "orders:manage": {
+        *("update_order", "cancel_order", "confirm_order", "ship_order", "deliver_order", "return_order"),
+    },
     "customers:read": {"list_users", "get_user"},
     "events:read": {"list_events", "get_event"},
     "webhooks:manage": {

@@ -94,6 +94,10 @@ class Shop:
         """Makes a move of the order at `path`, by the manager unless another user is given."""
         return self.post(f"{path}/{name}", BODIES.get(name), key=key, by=by or self.manager)
 
+    def edit(self, path: str, body: Any, *, key: str | None = None, by: Person | None = None) -> Answer:
+        """Changes fields of the order at `path`, by the manager unless another user is given."""
+        return self._send(orders, "PATCH", path, body, key, by or self.manager)
+
     def ready_for(self, name: str, quantities: dict[str, int]) -> str:
         """Returns the path of a new order on which this move is possible."""
         placed = self.buy(quantities)
@@ -133,7 +137,7 @@ class Shop:
         reserved, gone, moves = Counter[str](), Counter[str](), Counter[str]()
         for order in stored:
             entries = order.history
-            assert order.version == len(entries), "each version is one transition of the history"
+            assert order.version == len(entries), "each version is one entry of the history"
             assert [entry.from_ for entry in entries] == [None, *(entry.to for entry in entries[:-1])]
             assert entries[-1].to == order.status
             assert order.total == sum(line.unit_price * line.quantity for line in order.lines) + order.shipping_cost
@@ -154,4 +158,6 @@ class Shop:
 
 
 def _moves_stock(entry: HistoryEntry) -> bool:
+    if entry.changed is not None:
+        return False  # an edit
     return bool(entry.restocked) or entry.to in ("pending", "cancelled", "expired", "shipped")

@@ -173,6 +173,8 @@ def test_the_walk_meets_all_optional_texts() -> None:
         "ReplaceProductRequest.description",
         "ReturnRequest.reason",
         "UpdateMeRequest.last_name",
+        "UpdateOrderRequest.note",
+        "UpdateOrderRequest.purchase_order",
         "UpdateProductRequest.description",
         "UpdateWebhookRequest.description",
     }

@@ -47,7 +47,7 @@ def mailed() -> Iterator[None]:
 
 
 # The events that the rule of the notifier's queue leaves out.
-UNMAILED = {"user.role_changed", "user.status_changed", "order.delivered", "order.returned"}
+UNMAILED = {"user.role_changed", "user.status_changed", "order.delivered", "order.returned", "order.updated"}
 
 
 def register(**fields: str) -> str:

@@ -223,6 +223,14 @@ GUARDS = (
         "tests/faults/test_interleaving.py::test_f07_a_move_that_came_between_leaves_one_legal_path",
     ),
     Guard(
+        "F7",
+        "an edit is written only if the order has not changed since it was read",
+        f"{LIBRARY}/orders/edits.py",
+        "    unchanged = (Order.status == order.status) & (Order.version == order.version)\n",
+        "    unchanged = Order.id.exists()\n",
+        "tests/faults/test_interleaving.py::test_f07_two_edits_lose_nothing_of_each_other",
+    ),
+    Guard(
         "F8",
         "one adjustment with one key moves the stock once",
         f"{LIBRARY}/inventory/adjustments.py",

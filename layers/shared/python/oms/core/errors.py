@@ -152,6 +152,18 @@ class ExternalRefTakenError(ConflictError):
         super().__init__(detail, extra={"order_id": order_id})
 
 
+class OrderClosedError(ConflictError):
+    """The order can no longer be changed."""
+
+    code, title = "order-closed", "Order closed"
+
+
+class TooManyEditsError(ConflictError):
+    """The order was changed as often as one order can be."""
+
+    code, title = "too-many-edits", "Too many edits"
+
+
 class InvalidTransitionError(ConflictError):
     code, title = "invalid-transition", "Invalid transition"
 

@@ -60,14 +60,20 @@ class RequestHash:
 
 
 def request_hash(
-    request: "BaseModel", *, implied: Mapping[str, Any] | None = None, unordered: Collection[str] = ()
+    request: "BaseModel",
+    *,
+    implied: Mapping[str, Any] | None = None,
+    unordered: Collection[str] = (),
+    null_is_default: bool = True,
 ) -> RequestHash:
     """Returns the hash of a validated request, in which `10.00` and `"10.00"` are equal.
 
     `implied` has the values of omitted fields, where these differ from the fields' defaults. `unordered` names the
-    lists whose order has no meaning.
+    lists whose order has no meaning. With `null_is_default` false, null differs from an omitted field, as in a PATCH.
     """
     sent = request.model_dump(mode="json", exclude_unset=True)
+    if not null_is_default:
+        return RequestHash(_digest(sent), _digest(sent))
     sparse = request.model_dump(mode="json", exclude_unset=True, exclude_defaults=True)
     for name in (implied or {}).keys() & request.model_fields_set:
         sparse[name] = sent[name]

@@ -26,6 +26,7 @@ EVENT_TYPES: dict[str, EventType] = {
         EventType("order.cancelled", "An order was cancelled; its stock is available again"),
         EventType("order.expired", "A pending order was not confirmed in time; its stock is available again"),
         EventType("order.returned", "An order was returned"),
+        EventType("order.updated", "Fields of an order were changed, such as an address or the tags"),
         EventType("product.created", "A product was created"),
         EventType("product.updated", "A product's fields were changed"),
         EventType("product.archived", "A product was archived; it is no longer on sale"),

@@ -10,6 +10,7 @@ def versions(order: Order) -> Iterator[Order]:
     """Yields the order at each of its versions, the oldest first.
 
     The history does not contain `expires_at`, so the earlier versions of an order that is no longer pending lack it.
+    Nor does it contain earlier values of edited fields, so each version has the current ones.
     """
     for number, entry in enumerate(order.history, 1):
         earlier = Order.from_raw_data(order.serialize())

@@ -38,7 +38,9 @@ class OrderLine(EmbeddedItem):
 
 
 class HistoryEntry(EmbeddedItem):
-    """One transition of an order. `restocked` is set for a return: whether its units can be sold again.
+    """One transition of an order, or an edit: `changed` names its fields, and the status stays as it is.
+
+    `restocked` is set for a return: whether its units can be sold again.
 
     `key` is a hash of user, route and idempotency key, or random without an idempotency key. It identifies a repeated
     request. `request_hash` shows whether the repeated request has the same content.
@@ -51,8 +53,13 @@ class HistoryEntry(EmbeddedItem):
     actor_role = UnicodeAttribute()
     reason = UnicodeAttribute(null=True)
     restocked = BooleanAttribute(null=True)
+    changed = JsonAttribute(null=True)
     key = UnicodeAttribute()
     request_hash = UnicodeAttribute()
+
+    @property
+    def is_edit(self) -> bool:
+        return self.changed is not None
 
 
 class Shipment(EmbeddedItem):
@@ -70,7 +77,7 @@ class ExternalRef(EmbeddedItem):
 
 
 class Order(StoredItem):
-    """An order, which is its own idempotency record. `version` counts the transitions, the creation included.
+    """An order, which is its own idempotency record. `version` counts the entries of the history.
 
     The customer has an account, `customer_id`, or only a `contact`. The first history entry names who sent the order.
 
@@ -112,7 +119,7 @@ class Order(StoredItem):
     customer_status = UnicodeAttribute(null=True)
 
     def entry(self, key: str) -> HistoryEntry | None:
-        """Returns the transition that the request with this key caused."""
+        """Returns the transition or edit that the request with this key caused."""
         return next((entry for entry in self.history if entry.key == key), None)
 
 

@@ -37,7 +37,7 @@ from oms.orders.states import (
     StockEffect,
     stock_effect,
 )
-from oms.orders.transitions import RequestOrigin, cause_of, stock_actions
+from oms.orders.transitions import RequestOrigin, apply_changes, cause_of, stock_actions
 from oms.orders.views import View
 from oms.orders.visibility import ALL_ORDERS, Visibility
 
@@ -212,8 +212,6 @@ def _apply_transition(order: Order, transition: Transition) -> list[Action]:
     entry, target = transition.entry, transition.target
     changes: dict[str, Any] = {
         "status": target,
-        "version": order.version + 1,
-        "updated_at": entry.at,
         **status_keys(customer_id=order.customer_id, status=target, shard=shard_number(order)),
         "expires_at": None,
     }
@@ -221,13 +219,7 @@ def _apply_transition(order: Order, transition: Transition) -> list[Action]:
         changes["shipment"] = transition.shipment
     if target is OrderStatus.CANCELLED and entry.reason is not None:
         changes["cancel_reason"] = entry.reason
-    order.history.append(entry)
-    actions: list[Action] = [Order.history.set(Order.history.append([entry]))]
-    for name, value in changes.items():
-        setattr(order, name, value)
-        attribute = getattr(Order, name)
-        actions.append(attribute.remove() if value is None else attribute.set(value))
-    return actions
+    return apply_changes(order, entry, changes)
 
 
 def _write_with_stock(order: Order, actions: Sequence[Action], unchanged: Condition, effect: StockEffect) -> None:

@@ -268,6 +268,12 @@ class OrderEventData(OrderFields):
     tags: list[str] = _TAGS
 
 
+class UpdatedOrderEventData(OrderEventData):
+    """An order whose fields were changed."""
+
+    changed: list[str] = Field(description="The names of the changed fields.", examples=[["shipping_address"]])
+
+
 class OrderResponse(OrderFields):
     """An order as its customer sees it."""
 
@@ -360,7 +366,7 @@ class QuoteResponse(Response):
 
 
 class HistoryEntryResponse(Response):
-    """A change of an order's status."""
+    """A change of an order: of its status, or of some of its fields, which leaves the status as it is."""
 
     model_config = ConfigDict(validate_by_name=True, serialize_by_alias=True)
 
@@ -368,15 +374,19 @@ class HistoryEntryResponse(Response):
         alias="from", description="The previous status; null for the entry that created the order."
     )
     to: OrderStatus = Field(description="The new status.")
-    at: Timestamp = Field(description="When the status changed.")
+    at: Timestamp = Field(description="When the order changed.")
     actor_id: str = Field(
-        description="The id of the user who changed it, or `system`.", examples=["YVT65M7QNAW9TXAQ7PHA"]
+        description="The id of the user or service key that changed it, or `system`.", examples=["YVT65M7QNAW9TXAQ7PHA"]
     )
     actor_role: str = Field(
         description="The actor's role at that time: `customer`, `manager`, `admin`, `service` or `system`.",
         examples=["customer"],
     )
     reason: str | None = Field(description="The reason; null if none was given.", examples=["Ordered by mistake"])
+
+    changed: list[str] = Field(
+        description="The fields that were changed. Empty for a change of the status.", examples=[["shipping_address"]]
+    )
 
     @classmethod
     def of(cls, entry: HistoryEntry) -> "HistoryEntryResponse":
@@ -387,11 +397,12 @@ class HistoryEntryResponse(Response):
             actor_id=entry.actor_id,
             actor_role=entry.actor_role,
             reason=entry.reason,
+            changed=entry.changed or [],
         )
 
 
 class OrderHistory(Response):
-    """All changes of an order's status."""
+    """All changes of an order."""
 
     items: list[HistoryEntryResponse] = Field(description="The changes, oldest first.")
     next_cursor: NextCursor = None

@@ -1,6 +1,8 @@
 """Parts of placing and moving an order: the request's origin, the cause, and the update of the stock items."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from pynamodb.expressions.update import Action
 
@@ -20,7 +22,14 @@ class RequestOrigin:
     request_hash: RequestHash
 
     def entry(
-        self, source: str | None, target: str, at: str, *, reason: str | None = None, restocked: bool | None = None
+        self,
+        source: str | None,
+        target: str,
+        at: str,
+        *,
+        reason: str | None = None,
+        restocked: bool | None = None,
+        changed: list[str] | None = None,
     ) -> HistoryEntry:
         return HistoryEntry(
             from_=source,
@@ -30,9 +39,24 @@ class RequestOrigin:
             actor_role=self.actor.role,
             reason=reason,
             restocked=restocked,
+            changed=changed,
             key=self.key,
             request_hash=self.request_hash.stored,
         )
+
+
+def apply_changes(order: Order, entry: HistoryEntry, changes: Mapping[str, Any]) -> list[Action]:
+    """Changes the order in memory, and returns the actions that change the stored order in the same way.
+
+    The order gets the entry, its time, and the next version. A value of None removes the attribute.
+    """
+    order.history.append(entry)
+    actions: list[Action] = [Order.history.set(Order.history.append([entry]))]
+    for name, value in {**changes, "version": order.version + 1, "updated_at": entry.at}.items():
+        setattr(order, name, value)
+        attribute = getattr(Order, name)
+        actions.append(attribute.remove() if value is None else attribute.set(value))
+    return actions
 
 
 def cause_of(order: Order, name: str) -> Cause:

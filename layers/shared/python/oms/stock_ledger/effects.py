@@ -87,6 +87,8 @@ def effects_from_order(order: RawItem) -> Iterator[RecordedEffect]:
             allocated[stock] = allocated.get(stock, 0) + int(allocation["M"]["quantity"]["N"])
     for number, item in enumerate(order["history"]["L"], 1):
         entry = item["M"]
+        if "changed" in entry:
+            continue  # an edit, which changes no stock
         status = OrderStatus(entry["to"]["S"])
         per_unit = stock_effect(status, restocked=bool(entry.get("restocked", {}).get("BOOL")))
         if not per_unit:
