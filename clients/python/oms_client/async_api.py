@@ -861,10 +861,50 @@ class Orders(AsyncGroup):
             )
         )
 
+    async def update_order(
+        self,
+        order_id: str,
+        *,
+        shipping_address: models.PostalAddress | Unset | None = UNSET,
+        billing_address: models.PostalAddress | Unset | None = UNSET,
+        note: str | Unset | None = UNSET,
+        purchase_order: str | Unset | None = UNSET,
+        metadata: Mapping[str, str | None] | Unset | None = UNSET,
+        tags: Sequence[str] | Unset | None = UNSET,
+        idempotency_key: str | None = None,
+        if_match: Match | None = None,
+    ) -> models.ManagedOrderResponse | models.OrderResponse:
+        """Change an order's fields: `PATCH /api/v1/orders/{order_id}`.
+
+        Customers may change their own order while it is `pending`, managers until it is shipped. A request that
+        changes nothing leaves the version as it is, and publishes no event.
+
+        **Access:** every signed-in user. Only managers and admins, and keys with the scope `orders:manage`, may
+        send `purchase_order`. Only managers and admins, and keys with the scope `orders:manage`, may send `tags`.
+        Service keys with the scope `orders:manage`.
+        """
+        return await self._send(
+            Call(
+                "PATCH",
+                f"/api/v1/orders/{quoted(order_id)}",
+                models.ManagedOrderResponse | models.OrderResponse,
+                body={
+                    "shipping_address": shipping_address,
+                    "billing_address": billing_address,
+                    "note": note,
+                    "purchase_order": purchase_order,
+                    "metadata": metadata,
+                    "tags": tags,
+                },
+                key=new_key(idempotency_key),
+                if_match=if_match,
+            )
+        )
+
     async def get_order_history(self, order_id: str) -> models.OrderHistory:
         """Get an order's history: `GET /api/v1/orders/{order_id}/history`.
 
-        Lists each change of the status, oldest first.
+        Lists each change of the status and each edit, oldest first.
 
         **Access:** every signed-in user. Service keys with the scope `orders:read`.
         """

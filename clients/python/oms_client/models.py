@@ -815,20 +815,22 @@ class HealthResponse(ResponseModel):
 
 @dataclass(kw_only=True)
 class HistoryEntryResponse(ResponseModel):
-    """A change of an order's status."""
+    """A change of an order: of its status, or of some of its fields, which leaves the status as it is."""
 
     from_: OrderStatus | None
     """The previous status; null for the entry that created the order."""
     to: OrderStatus
     """The new status."""
     at: datetime
-    """When the status changed."""
+    """When the order changed."""
     actor_id: str
-    """The id of the user who changed it, or `system`."""
+    """The id of the user or service key that changed it, or `system`."""
     actor_role: str
     """The actor's role at that time: `customer`, `manager`, `admin`, `service` or `system`."""
     reason: str | None
     """The reason; null if none was given."""
+    changed: list[str]
+    """The fields that were changed. Empty for a change of the status."""
 
 
 @dataclass(kw_only=True)
@@ -1173,7 +1175,7 @@ class OrderCustomer(RequestModel):
 
 @dataclass(kw_only=True)
 class OrderHistory(ResponseModel):
-    """All changes of an order's status."""
+    """All changes of an order."""
 
     items: list[HistoryEntryResponse]
     """The changes, oldest first."""
@@ -2260,6 +2262,26 @@ class UpdateMeRequest(RequestModel):
     """The first name."""
     last_name: str | Unset | None = UNSET
     """The last name; null clears it."""
+
+
+@dataclass(kw_only=True)
+class UpdateOrderRequest(RequestModel):
+    """Fields to change. Omitted fields are unchanged; null removes a field."""
+
+    shipping_address: PostalAddress | Unset | None = UNSET
+    """The whole address to which the order is sent; null removes it."""
+    billing_address: PostalAddress | Unset | None = UNSET
+    """The whole address for the invoice; null removes it."""
+    note: str | Unset | None = UNSET
+    """The customer's note to the shop; null removes it."""
+    purchase_order: str | Unset | None = UNSET
+    """The number of the customer's own purchase order; null removes it."""
+    metadata: Mapping[str, str | None] | Unset | None = UNSET
+    """Keys to add or to replace. Other keys stay. A key with null or a text without visible characters is removed;
+    null instead of an object removes all keys.
+    """
+    tags: Sequence[str] | Unset | None = UNSET
+    """All tags of the order; null or `[]` removes them."""
 
 
 @dataclass(kw_only=True)

@@ -115,6 +115,12 @@ class NothingToRepairError(ApiError):
     """The latest stock check found no inconsistency of this product, or it is already repaired."""
 
 
+class OrderClosedError(ApiError):
+    """The order can no longer be changed: it is shipped, cancelled or expired, or, for a customer, no longer
+    pending.
+    """
+
+
 class OrderLimitExceededError(ApiError):
     """The order exceeds the limits of one order of this customer. `limits` lists the lines with more units than
     their share of the product's available stock. `order_units` and `order_value` are set if all lines together
@@ -176,6 +182,10 @@ class StockReservedError(ApiError):
 
 class TooManyAddressesError(ApiError):
     """The user has 20 saved addresses."""
+
+
+class TooManyEditsError(ApiError):
+    """The order was changed 100 times, or 50 times for a customer."""
 
 
 class TooManyExportsError(ApiError):
@@ -265,6 +275,7 @@ BY_CODE: dict[str, type[ApiError]] = {
     "method-not-allowed": MethodNotAllowedError,
     "not-found": NotFoundError,
     "nothing-to-repair": NothingToRepairError,
+    "order-closed": OrderClosedError,
     "order-limit-exceeded": OrderLimitExceededError,
     "own-account": OwnAccountError,
     "price-changed": PriceChangedError,
@@ -275,6 +286,7 @@ BY_CODE: dict[str, type[ApiError]] = {
     "stock-changed": StockChangedError,
     "stock-reserved": StockReservedError,
     "too-many-addresses": TooManyAddressesError,
+    "too-many-edits": TooManyEditsError,
     "too-many-exports": TooManyExportsError,
     "too-many-open-orders": TooManyOpenOrdersError,
     "too-many-requests": TooManyRequestsError,
