@@ -309,7 +309,7 @@ rebuild-reports: known-stage $(INSTALLED) ## Compare the reports' sums with the 
 		$(if $(FROM),--from "$(FROM)") $(if $(TO),--to "$(TO)") $(if $(FIX),--fix)
 
 .PHONY: index-orders
-index-orders: known-stage $(INSTALLED) ## Compare the lists by status with the orders; FROM=… TO=… for some days, FIX=1 repairs them, STAGE=… on AWS
+index-orders: known-stage $(INSTALLED) ## Compare the lists by status and the search terms with the orders; FROM=… TO=… for some days, FIX=1 repairs them, STAGE=… on AWS
 	@PORT=$(PORT) PYTHONPATH=layers/shared/python .venv/bin/python -m \
 		$(if $(filter local,$(STAGE)),local.index_orders,oms.commands.index_orders) --stage $(STAGE) \
 		$(if $(FROM),--from "$(FROM)") $(if $(TO),--to "$(TO)") $(if $(FIX),--fix)

@@ -31,7 +31,7 @@ def environment(stub: str, function: str) -> dict[str, str]:
         for name in ("signing_keys", "pepper", "origin", "audit_keys", "address_keys", "webhook_keys")
     }
     queues = ("expiry", "poison", "stock_check", "delivery", "slow_delivery", "replay", "export")
-    tables = ("identity", "inventory", "orders", "audit", "events", "webhooks", "reports")
+    tables = ("identity", "inventory", "orders", "audit", "events", "webhooks", "reports", "search")
     return {
         "PATH": os.environ["PATH"],
         **{f"AWS_ENDPOINT_URL_{it}": stub for it in ("DYNAMODB", "SECRETS_MANAGER", "SSM")},

@@ -47,6 +47,7 @@ EMITTED: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "bookkeeper": ("StreamRecords", "BookEntries"),
         "verifier": ("Stretches", "ProductsChecked", "ProductsUnsettled", "StockDrift"),
     },
+    "Search": {"finder": ("StreamRecords",)},
     "Audit log": {"sealer": ("AuditEntriesSealed", "AuditWitnesses", "AuditTampered")},
     "Missing signing key": {"auth": ("SigningKeyMissing",), "passwords": ("SigningKeyMissing",)},
 }

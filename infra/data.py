@@ -73,10 +73,14 @@ class Data(Construct):
         self.reports = self._table(
             "Reports", ("pk", "sk"), indexes=[_index("listed", "listing", "created_key")], ttl="ttl"
         )
+        self.search = self._table("Search", ("pk", "sk"))
 
     @property
     def all(self) -> tuple[dynamodb.TableV2, ...]:
-        return (self.identity, self.inventory, self.orders, self.audit, self.events, self.webhooks, self.reports)
+        return (
+            *(self.identity, self.inventory, self.orders, self.audit),
+            *(self.events, self.webhooks, self.reports, self.search),
+        )
 
     def _table(
         self,

@@ -29,6 +29,8 @@ SWEEPER_SECONDS = 60
 EXPIRY_SECONDS = 90
 # A batch of 100 movements takes one or two seconds. The rest is for retries.
 BOOKKEEPER_SECONDS = 60
+# A batch of 100 new orders needs about 30 calls, most of them at once. The rest is for retries.
+FINDER_SECONDS = 60
 # A batch of 100 changes needs about ten calls. The rest is for retries.
 PUBLISHER_SECONDS = 60
 # A batch is one transaction, which is repeated after a conflict with another writer.
@@ -130,6 +132,7 @@ class Functions(Construct):
         self.sweeper = self.add("Sweeper", "sweeper.handler", timeout_seconds=SWEEPER_SECONDS)
         self.expiry = self.add("Expiry", "sweeper.worker", timeout_seconds=EXPIRY_SECONDS)
         self.bookkeeper = self.add("Bookkeeper", "bookkeeper.handler", timeout_seconds=BOOKKEEPER_SECONDS)
+        self.finder = self.add("Finder", "finder.handler", timeout_seconds=FINDER_SECONDS)
         self.notifier = self.add(
             "Notifier",
             "notifier.handler",
@@ -180,10 +183,12 @@ class Functions(Construct):
             partitions=[USERS, "mail#*", "mail-request#*", "email#*", "mailbox#*", "unverified-mails#*"],
         )
         # For the session and the user of a request, or its service key, and the customers of listed orders.
-        for function in (self.inventory, self.orders, self.webhooks):
+        for function in (self.inventory, self.webhooks):
             grant_in(data.identity, function, ["BatchGetItem"], partitions=[USERS, SERVICE_KEYS])
-        # For the same, and for the recipients of scheduled reports, by their addresses.
-        grant_in(data.identity, self.reports, ["BatchGetItem"], partitions=[USERS, SERVICE_KEYS, "email#*"])
+        # For the same, and by their addresses for the customers of searched orders, and for the recipients of scheduled
+        # reports.
+        for function in (self.orders, self.reports):
+            grant_in(data.identity, function, ["BatchGetItem"], partitions=[USERS, SERVICE_KEYS, "email#*"])
         # For the counters of requests, and of the orders of an unverified customer, in a minute.
         for function in (self.webhooks, self.reports):
             grant_in(data.identity, function, ["UpdateItem"], partitions=REQUESTS)
@@ -211,6 +216,9 @@ class Functions(Construct):
         grant(data.orders, self.orders, *READ, "PutItem", "UpdateItem")
         grant(data.orders, self.expiry, *READ, "UpdateItem")
         grant(data.orders, self.verifier, "BatchGetItem", "Query")
+        grant(data.orders, self.finder, "BatchGetItem")
+        grant(data.search, self.finder, "BatchWriteItem")
+        grant(data.search, self.orders, "Query")
 
         grant(data.events, self.feeder, "BatchGetItem", "PutItem", "UpdateItem")
         grant(data.events, self.webhooks, "GetItem", "Query")
@@ -237,6 +245,8 @@ class Functions(Construct):
         keys.grant(keys.webhooks, self.webhooks)
         # The notifier counts mails by mailbox. It must not have the pepper, because it can read password hashes.
         keys.grant(keys.addresses, self.notifier)
+        # The finder hashes the search terms that are about persons.
+        keys.grant(keys.addresses, self.finder)
         for function in self.serving.values():
             keys.grant_public(function)
             # Behind a front, each function checks that a request came through it. Otherwise the public documents need
@@ -323,6 +333,7 @@ def _environment(stage: Stage, data: Data, keys: Keys) -> dict[str, str]:
         "OMS_EVENTS_TABLE": data.events.table_name,
         "OMS_WEBHOOKS_TABLE": data.webhooks.table_name,
         "OMS_REPORTS_TABLE": data.reports.table_name,
+        "OMS_SEARCH_TABLE": data.search.table_name,
         "OMS_JWKS_PARAMETER": keys.public.parameter_name,
         "OMS_ORIGIN_SECRET": keys.name(ORIGIN),
         "OMS_ADDRESS_KEYS_SECRET": keys.name(ADDRESS_KEYS),

@@ -20,6 +20,7 @@ from infra.keys import Keys
 from infra.live import Canary, live_name
 from infra.mail import Mail
 from infra.schedules import Schedules
+from infra.search import Search
 from infra.stages import Stage
 from infra.statistics import Statistics
 from infra.stock_ledger import StockLedger
@@ -48,6 +49,7 @@ class OmsStack(cdk.Stack):
         Expiry(self, "Expiry", functions=functions, alarms=alarms)
         # The id must stay, because queues and alarms of deployed stages have names that contain it.
         StockLedger(self, "StockBook", data=data, functions=functions, alarms=alarms)
+        Search(self, "Search", data=data, functions=functions, alarms=alarms)
         Audit(self, "Audit", stage=stage, data=data, keys=keys, functions=functions, alarms=alarms)
         events = Events(self, "Events", stage=stage, data=data, functions=functions, alarms=alarms)
         Aggregates(self, "Aggregates", stage=stage, data=data, functions=functions, events=events)

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping
 
-_TABLES = ("identity", "inventory", "orders", "audit", "events", "webhooks", "reports")
+_TABLES = ("identity", "inventory", "orders", "audit", "events", "webhooks", "reports", "search")
 _SECRETS = ("signing_keys", "pepper", "origin", "audit_keys", "address_keys", "webhook_keys")
 _QUEUES = ("expiry", "poison", "stock_check", "delivery", "slow_delivery", "replay", "export")
 

@@ -23,7 +23,6 @@ from oms.orders.schemas import (
     CancelRequest,
     CreateOrderRequest,
     HistoryEntryResponse,
-    ListOrdersQuery,
     ManagedOrderResponse,
     OrderHistory,
     OrderPage,
@@ -34,6 +33,8 @@ from oms.orders.schemas import (
 )
 from oms.orders.views import View, quote_response
 from oms.orders.visibility import Visibility
+from oms.search.finding import find_orders, is_search
+from oms.search.schemas import SEARCHES, FindOrdersQuery
 from oms.service_keys.scopes import Scope
 
 app = APIGatewayHttpResolver(**RESOLVER_OPTIONS)
@@ -47,15 +48,23 @@ _FOR_MANAGERS: dict[str, Scope] = {
 _EDITED_BY_MANAGERS: dict[str, Scope] = {"purchase_order": "orders:manage", "tags": "orders:manage"}
 
 
-@app.get("/api/v1/orders", **customer(scope="orders:read", manager_params=["customer_id"]))
-def list_orders(query: Annotated[ListOrdersQuery, Query()]) -> Response[OrderPage]:
+@app.get("/api/v1/orders", **customer(scope="orders:read", manager_params=["customer_id", *SEARCHES]))
+def list_orders(query: Annotated[FindOrdersQuery, Query()]) -> Response[OrderPage]:
     """List orders.
 
     Lists the orders, newest first. Customers see their own orders, managers and admins all.
+
+    Managers, admins and service keys also find orders by one search: `number`, `email`, `sku`, `tracking`,
+    `tag` or `q`.
+    An order is found within seconds after it was placed or shipped.
     """
     if current_caller().is_manager:
         audit_log.record_bulk_read(current_caller(), address=api.client_address(), target="orders")
-    page = service.list_orders(query, visibility=_visibility(), after=api.list_position(query.cursor))
+    visibility, after = _visibility(), api.list_position(query.cursor)
+    if is_search(query):
+        page = find_orders(query, after=after)
+    else:
+        page = service.list_orders(query, visibility=visibility, after=after)
     view = _view()
     view.load_customers(page.items)
     return api.listed(page, view.show, OrderPage)

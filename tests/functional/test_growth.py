@@ -48,7 +48,7 @@ from tests.support.exports import request_export
 from tests.support.gateway import call
 from tests.support.growth import Spent, grow, metered
 from tests.support.invocation import Context
-from tests.support.streams import Record, streamed
+from tests.support.streams import Record, run_finder, streamed
 from tests.support.webhooks import subscribe
 
 __all__ = ["warm"]
@@ -57,7 +57,7 @@ ROOT = Path(__file__).parents[2]
 SIZES = tuple(int(size) for size in os.environ.get("GROWTH_SIZES", "1000,10000").split(","))
 # A repair follows a whole stock check, and the copies have no ledger that one could check.
 LEFT_OUT = {f"POST {CHECK}/repair"}
-TABLES = ("identity", "inventory", "orders", "audit", "events", "reports", "webhooks")
+TABLES = ("identity", "inventory", "orders", "audit", "events", "reports", "search", "webhooks")
 
 pytestmark = [pytest.mark.filterwarnings("ignore:No application metrics to publish"), pytest.mark.timeout(3600)]
 
@@ -76,6 +76,7 @@ def a_grown_shop(warm: WarmApi, orders: int) -> str:
         warm.shop.manage("PATCH", f"products/{warm.product}/stock", {"adjustment": 1, "reason": "found"})
     events = [event for event in published(records) if event["type"].startswith("order.")]
     write_ledger(records)
+    run_finder([record for record in records if "id" in record["dynamodb"]["Keys"]])
     for function in (feeder, aggregator, dispatcher):
         consume(function, events)
     grow(orders, order=path.rpartition("/")[2], product=warm.product, subscription=subscription.id)
@@ -117,6 +118,11 @@ def bookkeeping(warm: WarmApi, _: str) -> Step:
     return lambda: write_ledger(records)
 
 
+def finding(warm: WarmApi, _: str) -> Step:
+    records, _events = an_order(warm)
+    return lambda: run_finder([record for record in records if "id" in record["dynamodb"]["Keys"]])
+
+
 def consuming(function: ModuleType) -> Prepare:
     def prepare(warm: WarmApi, _: str) -> Step:
         _records, events = an_order(warm)
@@ -153,6 +159,7 @@ def expiring(_warm: WarmApi, _: str) -> Step:
 BACKGROUND: dict[str, Prepare] = {
     "publisher, an order": publishing,
     "bookkeeper, a change of stock": bookkeeping,
+    "finder, a new order": finding,
     "feeder, an event": consuming(feeder),
     "aggregator, an event": consuming(aggregator),
     "dispatcher, an event": consuming(dispatcher),

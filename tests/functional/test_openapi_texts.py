@@ -194,7 +194,7 @@ def test_lists_of_words_are_arrays_in_the_form_that_all_generators_send() -> Non
     parameters = [it for operation in OPERATIONS.values() for it in operation.get("parameters", []) if "$ref" not in it]
     several = {it["name"] for it in parameters if it["schema"].get("type") == "array"}
 
-    assert several == {"status", "role", "actor", "action", "columns", "key", "method", "operation"}
+    assert several == {"status", "role", "actor", "action", "columns", "key", "method", "operation", "tag"}
     for parameter in parameters:
         if parameter["schema"].get("type") == "array":
             assert (parameter["style"], parameter["explode"]) == ("form", True)

@@ -9,8 +9,8 @@ from oms.commands import redrive
 from tests.support.template import QUEUE, Synthesized, all_mappings, dead_letter_queues, mappings
 
 # The queues for records that stream consumers quarantine: no function consumes these.
-STREAMING = {"Bookkeeper", "Publisher", "Sealer"}
-POISON = {"StockBookBookkeeperPoison", "EventsPublisherPoison", "AuditSealerPoison"}
+STREAMING = {"Bookkeeper", "Finder", "Publisher", "Sealer"}
+POISON = {"StockBookBookkeeperPoison", "EventsPublisherPoison", "AuditSealerPoison", "SearchFinderPoison"}
 
 
 def poison_queues(prod: Synthesized) -> set[str]:

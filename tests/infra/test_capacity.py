@@ -32,7 +32,7 @@ QUEUES = {
     "Feed": "EventsFeed",
     "Expiry": "ExpiryQueue",
 }
-STREAMS = ("Publisher", "Bookkeeper", "Sealer")
+STREAMS = ("Publisher", "Bookkeeper", "Finder", "Sealer")
 # One message is for ten deliveries, and an export writes rows while its function runs.
 IN_A_MESSAGE = {"Replays": 10, "Exports": 9000}
 # Few and short: four calls a run, or one run in a day.

@@ -45,6 +45,7 @@ INDEXES: dict[str, dict[str, tuple[str, str, dict[str, Any]]]] = {
     "DataEvents": {},
     "DataWebhooks": {"due": ("due_shard", "due_key", KEYS_ONLY)},
     "DataReports": {"listed": ("listing", "created_key", KEYS_ONLY)},
+    "DataSearch": {},
 }
 KEYS = {
     "DataIdentity": ("pk", "sk"),
@@ -54,6 +55,7 @@ KEYS = {
     "DataEvents": ("pk", "sk"),
     "DataWebhooks": ("pk", "sk"),
     "DataReports": ("pk", "sk"),
+    "DataSearch": ("pk", "sk"),
 }
 
 
@@ -92,6 +94,7 @@ def test_f28_temporary_items_end_by_their_time_to_live_and_stock_never_does(prod
         "DataEvents": ending,
         "DataWebhooks": ending,
         "DataReports": ending,
+        "DataSearch": None,
     }
 
 

@@ -31,6 +31,7 @@ HANDLERS = {
     "Sweeper": "sweeper.handler.lambda_handler",
     "Expiry": "sweeper.worker.lambda_handler",
     "Bookkeeper": "bookkeeper.handler.lambda_handler",
+    "Finder": "finder.handler.lambda_handler",
     "Scheduler": "scheduler.handler.lambda_handler",
     "Verifier": "verifier.handler.lambda_handler",
     "Sealer": "sealer.handler.lambda_handler",

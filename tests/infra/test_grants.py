@@ -59,6 +59,7 @@ ALLOWED = {
         "DataIdentity": WHO,
         "DataInventory": {"dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:UpdateItem", "dynamodb:PutItem"},
         "DataOrders": READ | PUT,
+        "DataSearch": {"dynamodb:Query"},
         "DataAudit": APPEND,
         "KeysOrigin": SECRET,
         "KeysAddressKeys": SECRET,
@@ -177,6 +178,13 @@ ALLOWED = {
         "identity/mail.shop.example": {"ses:SendEmail"},
         "identity/shop.example": {"ses:SendEmail"},
         "configuration-set/oms-prod": {"ses:SendEmail"},
+    },
+    "Finder": {
+        "DataOrdersStream": STREAM,
+        "DataOrders": {"dynamodb:BatchGetItem"},
+        "DataSearch": {"dynamodb:BatchWriteItem"},
+        "SearchFinderPoison": FAIL,
+        "KeysAddressKeys": SECRET,
     },
     "Bookkeeper": {
         "DataInventory": {"dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"},
@@ -325,11 +333,12 @@ def test_only_functions_of_accounts_read_more_than_users_by_their_keys(prod: Syn
     assert readers["Auth"].count(None) == 1, "its Query has a condition"
     mails = ("mail#*", "mail-request#*", "email#*", "mailbox#*", "unverified-mails#*")
     assert readers["Notifier"] == [only("user#*", *mails)]
-    assert readers["Reports"] == [only("user#*", "key#*", "email#*")]
+    for name in ("Orders", "Reports"):
+        assert readers[name] == [only("user#*", "key#*", "email#*")]
     assert readers["Scheduler"] == [only("user#*", "email#*")]
-    others = set(readers) - everything - {"Notifier", "Reports", "Scheduler"}
-    assert others == {"Inventory", "Orders", "Webhooks", "Dispatcher", "Sender", "Exporter"}
-    of_routes = {"Inventory", "Orders", "Webhooks"}
+    others = set(readers) - everything - {"Notifier", "Orders", "Reports", "Scheduler"}
+    assert others == {"Inventory", "Webhooks", "Dispatcher", "Sender", "Exporter"}
+    of_routes = {"Inventory", "Webhooks"}
     assert all(readers[name] == [only("user#*", "key#*")] for name in of_routes)
     assert all(readers[name] == [only("user#*")] for name in others - of_routes)
 

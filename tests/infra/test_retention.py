@@ -65,6 +65,7 @@ DATA = {
     "DataInventoryEF9B403A",
     "DataOrders20A4E13F",
     "DataReportsDF118707",
+    "DataSearchC7D96612",
     "DataWebhooks42E59B84",
     "ExportsFiles165D4F61",
 }

@@ -19,7 +19,7 @@ from tests.support.operations import VALID_BODIES
 from tests.support.webhooks import a_delivery, subscribe, subscription_now
 
 WEBHOOKS = "/api/v1/webhooks"
-TABLES = ("identity", "inventory", "orders", "audit", "events", "webhooks", "reports")
+TABLES = ("identity", "inventory", "orders", "audit", "events", "webhooks", "reports", "search")
 OUTSIDE = "https://93.184.215.14/exfiltrate"
 
 pytestmark = pytest.mark.usefixtures("webhooks")

@@ -17,6 +17,7 @@ from oms.identity import mailed_tokens, passwords
 from oms.identity.models import IdentityItem, User, user_key
 from oms.orders import service as order_service
 from tests.support.audit_addresses import known_readers
+from tests.support.claims import claimed
 from tests.support.deployment import deployed_with
 from tests.support.exports import request_export
 from tests.support.feed import an_event, feed_in
@@ -29,7 +30,7 @@ from tests.support.schedules import SCHEDULES, addressed
 from tests.support.schedules import create as create_schedule
 from tests.support.service_keys import a_key
 from tests.support.shop import Shop, stock_of
-from tests.support.streams import run_bookkeeper, streamed
+from tests.support.streams import run_bookkeeper, run_finder, streamed
 from tests.support.webhooks import a_delivery, subscribe
 
 PASSWORD = "correct horse battery"
@@ -86,6 +87,27 @@ def without_token(path: str) -> Callable[[WarmApi], PreparedRequest]:
                 return call("GET", path.format(product=warm.product))
 
         return send
+
+    return prepare
+
+
+def search(name: str) -> Callable[[WarmApi], PreparedRequest]:
+    """A search for a shipped order by its number, SKU, tracking number or customer, or by a SKU as `q`."""
+
+    def prepare(warm: WarmApi) -> PreparedRequest:
+        with streamed("orders") as records:
+            path = warm.shop.ready_for("deliver", {warm.product: 1})
+        run_finder(records)
+        order = call("GET", path, token=warm.shop.manager.token).json
+        claimed(warm.shop.customer)
+        terms = {
+            "number": order["number"],
+            "sku": order["items"][0]["sku"],
+            "tracking": order["shipment"]["tracking_number"],
+            "email": "alice@example.com",
+        }
+        term = terms["sku" if name == "q" else name]
+        return lambda: call("GET", f"{ORDERS}?{name}={term}", token=warm.shop.manager.token)
 
     return prepare
 
@@ -528,6 +550,9 @@ BUDGETS: list[tuple[str, str, int, Callable[[WarmApi], PreparedRequest]]] = [
     (f"GET {ORDERS}", "all pending", 4, get(f"{ORDERS}?status=pending")),
     (f"GET {ORDERS}", "all pending and cancelled", 5, get(f"{ORDERS}?status=pending,cancelled")),
     (f"GET {ORDERS}", "of a customer", 4, get(f"{ORDERS}?customer_id={{customer}}")),
+    *((f"GET {ORDERS}", f"by {name}", 4, search(name)) for name in ("number", "sku", "tracking")),
+    (f"GET {ORDERS}", "by email", 5, search("email")),
+    (f"GET {ORDERS}", "by q", 6, search("q")),
     (f"POST {ORDERS}", "", 2, create_order),
     (f"POST {ORDERS}", "with a key", 2, lambda warm: create_order(warm, key="k")),
     (f"POST {ORDERS}", "90 products", 2, create_large_order),

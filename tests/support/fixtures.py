@@ -66,7 +66,7 @@ def _account() -> None:
     secrets.create_secret(Name=settings().signing_keys_secret, SecretString=json.dumps({"keys": []}))
     secrets.create_secret(Name=settings().pepper_secret, SecretString=json.dumps({"1": "p" * 32}))
     secrets.create_secret(Name=settings().webhook_keys_secret, SecretString=json.dumps({"1": "w" * 64}))
-    years = {str(year): f"{year}" * 16 for year in range(2020, 2040)}
+    years = {str(year): f"{year}" * 16 for year in range(2020, 2040)} | {"terms": "t" * 64}
     secrets.create_secret(Name=settings().address_keys_secret, SecretString=json.dumps(years))
     secrets.create_secret(Name=settings().origin_secret, SecretString="the-front-door")
     secrets.create_secret(Name=settings().audit_keys_secret, SecretString=json.dumps({"1": "a" * 64}))

@@ -111,6 +111,14 @@ def _grow_orders(number: int, order: str) -> None:
         }
 
     table("orders").load(number, copy_of(_the("orders", order), changes))
+    _grow_terms(number, order)
+
+
+def _grow_terms(number: int, order: str) -> None:
+    """Adds terms of each kind: all orders have the SKU and the tracking number of this one."""
+    created_key = _the("orders", order)["created_key"]["S"]
+    for term in [it for it in table("search").items() if it["sk"]["S"] == created_key]:
+        table("search").load(number, copy_of(term, lambda place: {"sk": f"{_at(place)}#{_id('O', place)}"}))
 
 
 def _grow_products(number: int, product: str) -> None:

@@ -29,6 +29,7 @@ FUNCTIONS = {
     "auth.handler": "Auth",
     "auth.passwords": "Passwords",
     "bookkeeper.handler": "Bookkeeper",
+    "finder.handler": "Finder",
     "dispatcher.handler": "Dispatcher",
     "docs.handler": "Docs",
     "exporter.handler": "Exporter",

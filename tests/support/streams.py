@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from bookkeeper import handler as bookkeeper
+from finder import handler as finder
 from tests.support.database import DATABASE, table
 from tests.support.dynamodb import streams
 from tests.support.dynamodb.streams import Record
@@ -14,7 +15,7 @@ from tests.support.invocation import Context
 # The time of all changes, in seconds, so that no test depends on the time of day.
 AT = 1763830000.0
 
-__all__ = ["Record", "items_of", "record", "run_bookkeeper", "streamed"]
+__all__ = ["Record", "items_of", "record", "run_bookkeeper", "run_finder", "streamed"]
 
 
 def record(old: dict[str, Any] | None, new: dict[str, Any] | None, *, of: str = "inventory") -> Record:
@@ -48,6 +49,11 @@ def streamed(*tables: str) -> Iterator[list[Record]]:
 def run_bookkeeper(records: Sequence[Record]) -> None:
     """Gives the bookkeeper these records, as one batch."""
     bookkeeper.lambda_handler({"Records": list(records)}, Context())
+
+
+def run_finder(records: Sequence[Record]) -> None:
+    """Gives the finder these records of orders, as one batch."""
+    finder.lambda_handler({"Records": list(records)}, Context())
 
 
 def items_of(name: str) -> dict[tuple[str, str], dict[str, Any]]:

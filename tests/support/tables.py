@@ -39,6 +39,7 @@ def create_tables(prefix: str = "") -> None:
     )
     _create(f"{prefix}events", ("pk", "sk"), {})
     _create(f"{prefix}reports", ("pk", "sk"), {"listed": ("listing", "created_key")})
+    _create(f"{prefix}search", ("pk", "sk"), {})
     _create(f"{prefix}webhooks", ("pk", "sk"), {"due": ("due_shard", "due_key")})
 
 

@@ -33,6 +33,7 @@ PACKAGES = {
     "auth.handler": ACCOUNTS,
     "auth.passwords": ACCOUNTS,
     "bookkeeper.handler": set(),
+    "finder.handler": set(),
     "dispatcher.handler": SCHEMAS,
     "docs.handler": ROUTES | {"markdown_it", "mdurl"},
     "exporter.handler": SCHEMAS | FILES,
@@ -110,7 +111,8 @@ def test_a_function_imports_only_what_it_uses(function: str) -> None:
 
 
 def test_no_garbage_is_collected_until_the_handler_is_complete() -> None:
-    tables = [f"{it}_TABLE" for it in ("AUDIT", "EVENTS", "IDENTITY", "INVENTORY", "ORDERS", "REPORTS", "WEBHOOKS")]
+    tables = [f"{it}_TABLE" for it in ("AUDIT", "EVENTS", "IDENTITY", "INVENTORY", "ORDERS", "REPORTS")]
+    tables += ["SEARCH_TABLE", "WEBHOOKS_TABLE"]
     required = [*tables, "ADDRESS_KEYS_SECRET", "JWKS_PARAMETER", "ORIGIN_SECRET"]
     variables = {f"OMS_{it}": "x" for it in required}
 

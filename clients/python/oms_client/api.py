@@ -702,13 +702,22 @@ class Orders(Group):
         from_: datetime | date | None = None,
         to: datetime | date | None = None,
         customer_id: str | None = None,
+        number: str | None = None,
+        email: str | None = None,
+        sku: str | None = None,
+        tracking: str | None = None,
+        tag: Sequence[str] | None = None,
+        q: str | None = None,
     ) -> models.OrderPage:
         """List orders: `GET /api/v1/orders`.
 
         Lists the orders, newest first. Customers see their own orders, managers and admins all.
 
-        **Access:** every signed-in user. Of the users, only managers and admins may filter by `customer_id`.
-        Service keys with the scope `orders:read`.
+        Managers, admins and service keys also find orders by one search: `number`, `email`, `sku`, `tracking`,
+        `tag` or `q`. An order is found within seconds after it was placed or shipped.
+
+        **Access:** every signed-in user. Of the users, only managers and admins may filter by `customer_id` and
+        `number` and `email` and `sku` and `tracking` and `tag` and `q`. Service keys with the scope `orders:read`.
         """
         return self._send(
             Call(
@@ -722,6 +731,12 @@ class Orders(Group):
                     "from": from_,
                     "to": to,
                     "customer_id": customer_id,
+                    "number": number,
+                    "email": email,
+                    "sku": sku,
+                    "tracking": tracking,
+                    "tag": tag,
+                    "q": q,
                 },
             )
         )
@@ -734,6 +749,12 @@ class Orders(Group):
         from_: datetime | date | None = None,
         to: datetime | date | None = None,
         customer_id: str | None = None,
+        number: str | None = None,
+        email: str | None = None,
+        sku: str | None = None,
+        tracking: str | None = None,
+        tag: Sequence[str] | None = None,
+        q: str | None = None,
     ) -> Iterator[models.ManagedOrderResponse | models.OrderResponse]:
         """Iterates over all items of `list_orders`, page by page."""
         return self._iterate(
@@ -741,7 +762,19 @@ class Orders(Group):
                 "GET",
                 "/api/v1/orders",
                 models.OrderPage,
-                query={"limit": limit, "status": status, "from": from_, "to": to, "customer_id": customer_id},
+                query={
+                    "limit": limit,
+                    "status": status,
+                    "from": from_,
+                    "to": to,
+                    "customer_id": customer_id,
+                    "number": number,
+                    "email": email,
+                    "sku": sku,
+                    "tracking": tracking,
+                    "tag": tag,
+                    "q": q,
+                },
             )
         )
 

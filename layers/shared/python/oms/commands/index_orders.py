@@ -1,7 +1,8 @@
 """Compares what finds stored orders with the orders, and prints the differences:
 `python -m oms.commands.index_orders --stage S [--from DAY] [--to DAY] [--fix]`; with `--fix` it repairs them.
 
-These are the partitions of the lists by status, which orders of earlier versions lack.
+These are the partitions of the lists by status, and the search terms. Orders of earlier versions lack both. Before a
+stage has the search table, its lists alone are compared.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -12,27 +13,31 @@ from itertools import batched
 from oms.commands import stacks
 from oms.commands.closed_pipe import run_until_unread
 from oms.core import clock
-from oms.core.dynamodb import batch_get, in_parallel, is_written, table_name, update_item
+from oms.core.dynamodb import batch_get, in_parallel, is_written, table_name, tables_named, update_item
 from oms.core.pages import HIGHEST, LOWEST, all_entries
-from oms.core.settings import adopt
+from oms.core.settings import adopt, settings
 from oms.orders.models import BY_CREATED, Order, created_shard, shard_number, status_keys
+from oms.search.indexing import missing_terms, store_terms_of
+from oms.search.models import Term
 
 _PAGE_SIZE = 1000
 _BATCH_SIZE = 100
 
+type Say = Callable[[str], None]
 
-def index_orders(first: date | None, last: date | None, *, shards: int, fix: bool, say: Callable[[str], None]) -> bool:
+
+def index_orders(
+    first: date | None, last: date | None, *, shards: int, fix: bool, say: Say, terms: bool = True
+) -> bool:
     """Compares the orders of these days, and repairs the differences if `fix`. Returns whether none is left."""
     seen = left = 0
     for ids in batched(_orders_of(first, last, shards=shards), _BATCH_SIZE, strict=False):
         orders = list(batch_get(Order, ids).values())
-        wrong = [order for order in orders if _missing_keys(order)]
-        repaired = in_parallel(_repair_keys, wrong) if fix else [False] * len(wrong)
-        for order, is_repaired in zip(wrong, repaired, strict=True):
-            say(f"order {order.id}: not in the list of its status{'; repaired' if is_repaired else ''}")
         seen += len(orders)
-        left += repaired.count(False)
-    say(f"{left} of {seen} orders are not in all lists." if left else f"All {seen} orders are in all lists.")
+        left += _check_lists(orders, fix=fix, say=say)
+        if terms:
+            left += _check_terms(orders, fix=fix, say=say)
+    say(f"{left} differences are left in {seen} orders." if left else f"All {seen} orders are found.")
     return not left
 
 
@@ -45,6 +50,31 @@ def _orders_of(first: date | None, last: date | None, *, shards: int) -> Iterato
     partitions: Sequence[str] = [created_shard(number) for number in range(shards)]
     for entry in all_entries(index, partitions, page_size=_PAGE_SIZE, low=low, high=high):
         yield entry["id"]
+
+
+def _check_lists(orders: Sequence[Order], *, fix: bool, say: Say) -> int:
+    """Compares the partitions of these orders in the lists by status. Returns the number of differences left."""
+    wrong = [order for order in orders if _missing_keys(order)]
+    repaired = in_parallel(_repair_keys, wrong) if fix else [False] * len(wrong)
+    for order, is_repaired in zip(wrong, repaired, strict=True):
+        say(f"order {order.id}: not in the list of its status{'; repaired' if is_repaired else ''}")
+    return repaired.count(False)
+
+
+def _check_terms(orders: Sequence[Order], *, fix: bool, say: Say) -> int:
+    """Compares the search terms of those of the orders whose changes the finder must have processed by now.
+
+    Returns the number of orders that still lack some.
+    """
+    settled = clock.timestamp(clock.now() - settings().consistency_grace)
+    missing = missing_terms([order for order in orders if order.updated_at < settled])
+    wrong = [order for order in orders if order.id in missing]
+    if fix:
+        store_terms_of(wrong)
+    for order in wrong:
+        kinds = sorted({term.kind for term in missing[order.id]})
+        say(f"order {order.id}: not found by {', '.join(kinds)}{'; repaired' if fix else ''}")
+    return 0 if fix else len(wrong)
 
 
 def _missing_keys(order: Order) -> dict[str, str]:
@@ -68,10 +98,14 @@ def main() -> None:
     arguments = stacks.parse_with_days(parser)
     stage: str = arguments.stage
     with stacks.acting_on(stage, {Order: "Orders"}):
+        search = stacks.find_table(stage, "Search")
         outputs = stacks.outputs_of(stage)
         adopt(OMS_TIME_ZONE=outputs.get("TimeZone", "UTC"))
         shards = int(outputs["OrderShards"])
-        done = index_orders(arguments.first, arguments.last, shards=shards, fix=arguments.fix, say=print)
+        with tables_named({Term: search} if search else {}):
+            done = index_orders(
+                arguments.first, arguments.last, shards=shards, fix=arguments.fix, say=print, terms=search is not None
+            )
     if not done:
         raise SystemExit(1)
 

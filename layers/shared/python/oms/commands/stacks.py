@@ -89,10 +89,18 @@ def find_stack(stage: str) -> Any:
 
 def table_of(stage: str, domain: str) -> str:
     """Returns the name of the table of a domain, such as `Identity`. Raises LookupError if the stack has none."""
+    name = find_table(stage, domain)
+    if name is None:
+        raise LookupError(f"the stack {stack_of(stage)} has no {domain.lower()} table")
+    return name
+
+
+def find_table(stage: str, domain: str) -> str | None:
+    """Returns the name of the table of a domain; None if an earlier version deployed the stack, without the table."""
     for resource in _resources(stage):
         if "DynamoDB" in resource["ResourceType"] and domain in resource["LogicalResourceId"]:
             return str(resource["PhysicalResourceId"])
-    raise LookupError(f"the stack {stack_of(stage)} has no {domain.lower()} table")
+    return None
 
 
 def queues_of(stage: str) -> list[str]:

@@ -34,6 +34,7 @@ type RawKey = dict[str, dict[str, str]]
 """A key as DynamoDB has it: `{"pk": {"S": "…"}, "sk": {"S": "…"}}`."""
 
 _BATCH_GET_KEYS = 100
+_BATCH_WRITES = 25
 _MAX_THREADS = 16
 
 
@@ -263,6 +264,33 @@ def in_batches(send: Callable[[list[RawKey]], list[RawKey]], names: Sequence[str
                 raise ConcurrentUpdateError
 
         retrying(read)
+
+
+def write_batches(model: type[StoredItem], *, puts: Sequence[dict[str, Any]], deletes: Sequence[Key]) -> None:
+    """Stores these raw items and deletes the items with these keys, without conditions, by one call for 25 of them.
+
+    Several calls run at once. No item may be in both, or twice in one. Raises UnavailableError if writes stay
+    unprocessed; others may have succeeded.
+    """
+    table, names = table_name(model), key_names(model)
+    requests: list[dict[str, Any]] = [
+        *({"PutRequest": {"Item": item}} for item in puts),
+        *({"DeleteRequest": {"Key": _raw_key(names, key)}} for key in deletes),
+    ]
+
+    def write(some: Sequence[dict[str, Any]]) -> None:
+        pending = list(some)
+
+        def send() -> None:
+            nonlocal pending
+            response = client().batch_write_item(RequestItems={table: pending})
+            pending = response.get("UnprocessedItems", {}).get(table, [])
+            if pending:
+                raise ConcurrentUpdateError
+
+        retrying(send)
+
+    in_parallel(write, list(batched(requests, _BATCH_WRITES, strict=False)))
 
 
 def query_raw(model: type[StoredItem], partition: str, low: str, high: str) -> Iterator[dict[str, Any]]:

@@ -22,7 +22,8 @@ _DECIMALS = {
 _MINOR_DIGITS = {currency: digits for digits, currencies in _DECIMALS.items() for currency in currencies.split()}
 # Every function gets their names.
 _TABLES = tuple(
-    f"{domain}_table" for domain in ("identity", "inventory", "orders", "audit", "events", "webhooks", "reports")
+    f"{domain}_table"
+    for domain in ("identity", "inventory", "orders", "audit", "events", "webhooks", "reports", "search")
 )
 
 
@@ -67,6 +68,7 @@ class Settings:
     events_table: str
     webhooks_table: str
     reports_table: str
+    search_table: str
     event_bus: str
     webhook_keys_secret: str
     signing_keys_secret: str
@@ -201,6 +203,7 @@ def read(environment: Mapping[str, str]) -> Settings:
         events_table=environment.get("OMS_EVENTS_TABLE", "events"),
         webhooks_table=environment.get("OMS_WEBHOOKS_TABLE", "webhooks"),
         reports_table=environment.get("OMS_REPORTS_TABLE", "reports"),
+        search_table=environment.get("OMS_SEARCH_TABLE", "search"),
         event_bus=environment.get("OMS_EVENT_BUS", "oms"),
         webhook_keys_secret=environment.get("OMS_WEBHOOK_KEYS_SECRET", ""),
         signing_keys_secret=environment.get("OMS_SIGNING_KEYS_SECRET", ""),

@@ -65,7 +65,7 @@ def list_orders(query: ListOrdersQuery, *, visibility: Visibility, after: str | 
     Every filter is part of a key of the index, so no filter reads orders and drops them.
     """
     statuses = frozenset(OrderStatus(status) for status in query.status or OrderStatus)
-    index, partitions = _partitions(visibility.customer_id or query.customer_id, statuses)
+    index, partitions = list_partitions(visibility.customer_id or query.customer_id, statuses)
     part = KeyRange(query.limit, descending=True, low=query.from_ or LOWEST, high=query.to or HIGHEST, after=after)
     page = merged_page(index, partitions, part)
     found = shown_items(Order, [entry["id"] for entry in page.items], VIEW_ATTRIBUTES)
@@ -75,7 +75,7 @@ def list_orders(query: ListOrdersQuery, *, visibility: Visibility, after: str | 
     return Page(matching, page.position)
 
 
-def _partitions(customer_id: str | None, statuses: frozenset[OrderStatus]) -> tuple[Index, list[str]]:
+def list_partitions(customer_id: str | None, statuses: frozenset[OrderStatus]) -> tuple[Index, list[str]]:
     """Returns the index and its partitions that together have the orders of these statuses, of one customer or all."""
     shards = range(settings().order_shards)
     if len(statuses) == len(OrderStatus):
