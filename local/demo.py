@@ -6,6 +6,8 @@ from typing import Literal, NamedTuple
 type Role = Literal["customer", "manager", "admin"]
 
 PASSWORD = "demo-pass-123"  # noqa: S105  printed by `make up`; the local stage only
+# A service key with all scopes, in this repository so that examples can be copied. Only the stage `local` accepts it.
+SERVICE_KEY = "oms_local_000000000000DEMOSHOP_ItIsInThePublicRepositoryAndOpensOnlyTheDem3b3hxS"
 # e-mail → (role, first name, last name)
 ACCOUNTS: dict[str, tuple[Role, str, str]] = {
     "admin@demo.example": ("admin", "Ada", "Lindqvist"),

@@ -1,7 +1,7 @@
-"""Seeds the demo data: accounts, products 1 to 40, and orders in several states.
+"""Seeds the demo data: accounts, a service key, products 1 to 40, and orders in several states.
 
-The services create orders and accounts, as for requests. Only the products' ids are set by this module, since requests
-cannot set them.
+The services create orders and accounts, as for requests. Only the products' ids and the key's text are set by this
+module, since requests cannot set them.
 """
 
 from datetime import timedelta
@@ -19,6 +19,10 @@ from oms.orders import service as orders
 from oms.orders.moves import MoveRequest
 from oms.orders.schemas import CancelRequest, CreateOrderRequest
 from oms.orders.visibility import Visibility
+from oms.service_keys import service as service_keys
+from oms.service_keys.schemas import CreateServiceKeyRequest
+from oms.service_keys.scopes import SCOPES
+from oms.service_keys.tokens import KeyToken
 
 LOW_STOCK_THRESHOLD = 5
 ADDRESSES = {
@@ -52,6 +56,7 @@ ORDERS: tuple[tuple[str, dict[str, int], str, str], ...] = (
 def seed() -> dict[str, User]:
     """Seeds everything, and returns the accounts by e-mail address."""
     users = {email: _account(email) for email in demo.ACCOUNTS}
+    _service_key(users["admin@demo.example"])
     manager = users["manager@demo.example"]
     product_id = 0
     for category, products in demo.CATALOGUE.items():
@@ -73,6 +78,14 @@ def _account(email: str) -> User:
         role=role,
         email_verified=True,
     )
+
+
+def _service_key(admin: User) -> None:
+    token = KeyToken.parse(demo.SERVICE_KEY)
+    if token is None or token.stage != settings().stage:
+        raise ValueError("The key of the demo shop is for another stage.")
+    request = CreateServiceKeyRequest.model_validate({"name": "Demo", "scopes": list(SCOPES)})
+    service_keys.put_new_key(token, request, by=service_keys.By.user(admin, "127.0.0.1"))
 
 
 def _product(product_id: str, category: str, product: demo.DemoProduct, manager: User) -> None:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from local.demo import ACCOUNTS, PASSWORD
+from local.demo import ACCOUNTS, PASSWORD, SERVICE_KEY
 from local.errors import LocalCloudError
 from local.front_door import Exchange
 from local.port import DEFAULT_PORT, port
@@ -81,6 +81,10 @@ Ready in {seconds:.1f} s: {url}
 
   Demo accounts, password {PASSWORD}
 {accounts}
+
+  A service key with all scopes, for programs:
+    {SERVICE_KEY}
+    curl -s '{url}/api/v1/orders?limit=1' -H 'Authorization: Bearer {SERVICE_KEY}'
 
   Sign in, list products, place an order:
     TOKEN=$(curl -s {url}/api/v1/auth/login -H 'Content-Type: application/json' -d '{login}' | {SED})

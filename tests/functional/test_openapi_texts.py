@@ -91,6 +91,7 @@ def test_the_overview_says_the_protocol() -> None:
     for email in demo.ACCOUNTS:
         assert email in DOCUMENT["info"]["description"]
     assert demo.PASSWORD in DOCUMENT["info"]["description"]
+    assert demo.SERVICE_KEY in DOCUMENT["info"]["description"]
 
 
 def overview(heading: str) -> str:

@@ -1,13 +1,22 @@
 """The demo data of the local stage: it can be created in each currency, at sensible prices."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from infra.stages import DECIMALS, Stage
 from local import demo, seed
 from oms.core.money import from_text
 from oms.inventory import service as inventory
+from oms.service_keys.scopes import SCOPES
+from tests.support.aws_calls import intercepted
 from tests.support.deployment import deployed_locally, deployed_with
+from tests.support.gateway import call
+from tests.support.service_keys import stored
 from tests.support.shop import orders_stored
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize(
@@ -32,6 +41,31 @@ def test_the_demo_data_are_made_in_the_stages_currency(
         assert from_text(total) in {order.total for order in orders_stored()}, (
             "two of it, one of 14.50, 10.00 of shipping"
         )
+
+
+def test_the_key_of_the_demo_shop_has_all_scopes_in_the_local_stage_and_none_elsewhere(
+    cloud: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(demo, "PASSWORD", "a password that is long enough")
+    with deployed_locally():
+        users = seed.seed()
+
+    with intercepted() as made:
+        assert call("GET", "/api/v1/orders?limit=1", token=demo.SERVICE_KEY).json["items"]
+    assert made
+    assert {tuple(sorted(key.scopes)) for key in stored(demo.SERVICE_KEY.split("_")[2])} == {tuple(sorted(SCOPES))}
+    with deployed_with(STAGE="prod"), intercepted() as made:
+        assert call("GET", "/api/v1/orders", token=demo.SERVICE_KEY).status == 401
+        with pytest.raises(ValueError, match="another stage"):
+            seed._service_key(users["admin@demo.example"])
+    assert made == []
+
+
+def test_each_example_with_a_key_has_that_of_the_demo_shop() -> None:
+    pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "clients").rglob("*.md")]
+    keys = {key for page in pages for key in re.findall(r"oms_local_\w{40,}", page.read_text())}
+
+    assert keys == {demo.SERVICE_KEY}
 
 
 @pytest.mark.parametrize("currency", DECIMALS)

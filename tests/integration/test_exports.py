@@ -15,6 +15,7 @@ import httpx
 import openpyxl
 import pytest
 
+from local.demo import SERVICE_KEY
 from local.system import LocalSystem
 from tests.support.local_cloud.shop import WAIT_SECONDS, create_product, order_of, read, wait_until
 
@@ -52,11 +53,11 @@ def orders(signed_in: Callable[[str], httpx.Client]) -> list[Any]:
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl")
 def test_curl_gets_the_orders_by_the_line_that_the_readme_has(
-    system: LocalSystem, signed_in: Callable[[str], httpx.Client], orders: list[Any], tmp_path: Path
+    system: LocalSystem, orders: list[Any], tmp_path: Path
 ) -> None:
     (line,) = (it for it in README.read_text().splitlines() if it.startswith("curl -L"))
-    _, token = signed_in("manager").headers["Authorization"].split()
-    names = {"API": f"http://localhost:{system.front_door.port}/api/v1", "MANAGER": token, "no_proxy": "*"}
+    api = f"http://localhost:{system.front_door.port}/api/v1"
+    names = {"API": api, "SERVICE_KEY": SERVICE_KEY, "no_proxy": "*"}
 
     def ask() -> bytes:
         subprocess.run(line, shell=True, env=os.environ | names, cwd=tmp_path, check=True)  # noqa: S602

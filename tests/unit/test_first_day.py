@@ -12,6 +12,7 @@ import pytest
 from local.rehearse import MARKED, script
 from local.rehearsed_app import adapted_template
 from oms.commands import rights
+from oms.service_keys.scopes import SCOPES
 
 ROOT = Path(__file__).parents[2]
 LOCKS = ("runtime", "infrastructure", "tests", "uv", "baseline")
@@ -197,3 +198,29 @@ def test_the_rehearsal_leaves_out_alarms_on_expressions_alone() -> None:
         "Resources": {"Alarm": alarm, "Queue": queue},
         "Outputs": {},
     }
+
+
+def test_the_lines_that_make_a_service_key_run_its_command_and_print_the_key_alone(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "integrate" / "sign-in.md").read_text()
+    checkout, python = Checkout(tmp_path), tmp_path / ".venv" / "bin" / "python"
+    python.write_text('#!/bin/sh\necho "$@"\n')
+    python.chmod(0o700)
+    checkout.make(".venv/.installed")
+
+    lines = re.findall(r"^SERVICE_KEY=.*make -s key .*$", page, re.MULTILINE)
+    done = subprocess.run(
+        ["bash", "-eu"],  # noqa: S607
+        input="\n".join(f'{line}; echo "$SERVICE_KEY"' for line in lines),
+        cwd=tmp_path,
+        env=os.environ | {"MAKEFLAGS": f"UV={tmp_path / 'installer'}"},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+
+    options = "--name Warehouse --scopes catalogue:read,stock:write"
+    assert done.stdout.splitlines() == [
+        f"-m local.key --stage local {options}",
+        f"-m oms.commands.key --stage dev {options}",
+    ]
+    assert {"catalogue:read", "stock:write"} <= set(SCOPES)

@@ -86,10 +86,17 @@ def create(request: CreateServiceKeyRequest, *, stage: str, by: By) -> tuple[Ser
 
     Raises InvalidRequestError, TooManyServiceKeysError, UnavailableError.
     """
+    token = KeyToken.new(stage, clock.timed_id(clock.now()))
+    return put_new_key(token, request, by=by), token
+
+
+def put_new_key(token: KeyToken, request: CreateServiceKeyRequest, *, by: By) -> ServiceKey:
+    """Stores a key of this text, which must be new. The demo shop has a text that is always the same.
+
+    Raises InvalidRequestError, TooManyServiceKeysError, UnavailableError.
+    """
     _check_scopes(request.scopes, by)
-    now = clock.now()
-    at = clock.timestamp(now)
-    token = KeyToken.new(stage, clock.timed_id(now))
+    at = clock.timestamp(clock.now())
     key = ServiceKey(
         *ServiceKey.key(token.id),
         id=token.id,
@@ -107,7 +114,7 @@ def create(request: CreateServiceKeyRequest, *, stage: str, by: By) -> tuple[Ser
     )
     entry = by.entry("service-key.created", key.id, {"name": key.name} | _rights(request))
     retrying(lambda: _put(key, entry))
-    return key, token
+    return key
 
 
 def _put(key: ServiceKey, entry: AuditEntry) -> None:
