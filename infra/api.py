@@ -84,7 +84,7 @@ class Api(Construct):
         public = self._group("auth", "Auth", functions.auth)
         self._group("shop", "Shop", functions.auth)
         passwords = _integration("Passwords", functions.passwords)
-        for route in ("register", "login", "password", "password/forgot", "password/reset"):
+        for route in ("register", "login", "password", "password/forgot", "password/reset", "me/email"):
             public += self.api.add_routes(path=f"{BASE_PATH}/auth/{route}", integration=passwords)
         self._group("inventory", "Inventory", functions.inventory)
         if stage.public_catalogue:

@@ -23,6 +23,8 @@ TYPES = (
     "user.role_changed",
     # A changed password. It is an internal message, since other systems must not receive it.
     "password.mail",
+    # A requested change of an address: one message for the new and one for the old address.
+    "email-change.mail",
     "webhook.disabled",
     # One message for each recipient of a scheduled report, because the report's event has no recipients.
     "report.mail",

@@ -169,7 +169,8 @@ class Stage(BaseModel):
     alarm_email: str | None = None
     # The time for which a new version of an HTTP function gets a tenth of the requests, before it gets all.
     canary_minutes: Literal[5, 10, 15, 30] | None = None
-    # The shop front's address. Links in mails lead to its pages /reset-password and /verify-email.
+    # The shop front's address. Links in mails lead to its pages /reset-password, /verify-email and
+    # /take-back-email.
     public_url: str | None = None
     # The sender of all mail. SES must have verified it or its domain. Without a sender, no mail is sent.
     mail_from: str | None = None

@@ -107,6 +107,8 @@ def samples() -> dict[str, dict[str, Any]]:
         "reset": {"link": f"https://shop.example/reset-password#token={TOKEN}"},
         "locked": {"locked_until": "2026-11-22T10:00:00.000Z"},
         "password.changed": {"at": "2026-11-22T09:41:07.000Z"},
+        "email.change": {"link": f"https://shop.example/verify-email#token={TOKEN}"},
+        "email.take-back": {"link": f"https://shop.example/take-back-email#token={TOKEN}"},
         "role.changed": {"role": "manager", "has_password": False},
         "order.created": {
             "order": sample_order(expires_at="2026-11-22T10:11:07.120Z"),

@@ -16,7 +16,7 @@ from oms.core.settings import require, settings
 from oms.http import api, cookies
 from oms.http.access_rules import CUSTOMER, PUBLIC, customer
 from oms.http.serving import RESOLVER_OPTIONS, serve
-from oms.identity import recovery, saved_addresses, service, sessions
+from oms.identity import email_change, recovery, saved_addresses, service, sessions
 from oms.identity.access import authenticate
 from oms.identity.saved_address_schemas import (
     AddAddressRequest,
@@ -30,6 +30,7 @@ from oms.identity.schemas import (
     RefreshRequest,
     SessionPage,
     SessionResponse,
+    TakeBackEmailRequest,
     TokensResponse,
     UpdateMeRequest,
     UserResponse,
@@ -141,7 +142,7 @@ def get_me() -> Response[UserResponse]:
 def update_me(request: UpdateMeRequest) -> Response[UserResponse]:
     """Change your names.
 
-    Omitted fields are unchanged. The e-mail address cannot be changed.
+    Omitted fields are unchanged. `PUT /api/v1/auth/me/email` changes the e-mail address.
     """
     user = service.rename(api.current_user().user, request, expected_version=api.expected_version())
     return api.ok(UserResponse.of(user), version=user.version)
@@ -238,9 +239,22 @@ def end_session(session_id: str) -> Response[None]:
 def verify_email(request: VerifyEmailRequest) -> Response[None]:
     """Verify an e-mail address with the token of a mail.
 
-    A repetition with the same token succeeds and changes nothing.
+    The token of a change of the address makes the new address that of the account. It ends all sessions but the one
+    that requested the change. A repetition with the same token succeeds and changes nothing.
     """
     api.tag_logs_with_user(recovery.verify_email(request.token, address=api.client_address()))
+    return api.no_content()
+
+
+@app.post("/api/v1/auth/email/take-back", status_code=204, **PUBLIC)
+def take_back_email(request: TakeBackEmailRequest) -> Response[None]:
+    """Take back the former e-mail address with the token of a mail.
+
+    Restores the address, or cancels its requested change. Ends all sessions and removes the password, which another
+    person knows: set a new one by `POST /api/v1/auth/password/forgot`. A repetition with the same token succeeds and
+    changes nothing.
+    """
+    api.tag_logs_with_user(email_change.take_back(request.token, address=api.client_address()))
     return api.no_content()
 
 

@@ -9,8 +9,9 @@ from oms.core.settings import require
 from oms.http import api, cookies
 from oms.http.access_rules import CUSTOMER, PUBLIC
 from oms.http.serving import RESOLVER_OPTIONS, serve
-from oms.identity import login, password_change, recovery, service
+from oms.identity import email_change, login, password_change, recovery, service
 from oms.identity.schemas import (
+    ChangeEmailRequest,
     ChangePasswordRequest,
     ForgotPasswordRequest,
     LoginRequest,
@@ -86,6 +87,25 @@ def change_password(request: ChangePasswordRequest) -> Response[None]:
         expected_version=api.expected_version(),
     )
     return api.no_content(version=version)
+
+
+@app.put("/api/v1/auth/me/email", status_code=202, **CUSTOMER)
+@api.versioned
+def change_email(request: ChangeEmailRequest) -> Response[None]:
+    """Request a change of your e-mail address.
+
+    A mail with a link is sent to the new address, unless it has another account; the response is the same. The new
+    address counts once it is confirmed by `POST /api/v1/auth/email/verify`, within 24 hours. The old address gets a
+    mail as well, if it is verified: its link takes the address back, for 7 days after the change.
+    """
+    email_change.request_change(
+        api.current_user(),
+        request,
+        address=api.client_address(),
+        report=api.show_allowance,
+        expected_version=api.expected_version(),
+    )
+    return api.accepted()
 
 
 @app.post("/api/v1/auth/password/forgot", status_code=202, **PUBLIC)

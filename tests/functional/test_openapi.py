@@ -200,6 +200,7 @@ def test_the_protocols_parameters_are_documented_where_they_count() -> None:
         "update_address",
         "delete_address",
         "change_password",
+        "change_email",
         "change_role",
         "change_status",
         "update_webhook",
@@ -242,7 +243,7 @@ def test_the_protocols_headers_are_documented_where_they_are_sent() -> None:
     single |= {"update_me", "change_password", "get_user", "change_role", "change_status"}
     single |= {"get_webhook", "update_webhook", "rotate_webhook_secret", "get_export"}
     single |= {"get_service_key", "update_service_key", "rotate_service_key"}
-    limited = {"register", "log_in", "refresh", "change_password", "reset_password", "test_webhook"}
+    limited = {"register", "log_in", "refresh", "change_password", "change_email", "reset_password", "test_webhook"}
 
     assert giving("Location") == created | unversioned
     assert giving("ETag") == created | single | taking("IfNoneMatch")

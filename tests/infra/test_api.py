@@ -23,6 +23,7 @@ ROUTES = {
     "ANY /api/v1/auth/password": "Passwords",
     "ANY /api/v1/auth/password/forgot": "Passwords",
     "ANY /api/v1/auth/password/reset": "Passwords",
+    "ANY /api/v1/auth/me/email": "Passwords",
     "ANY /api/v1/shop": "Auth",
     "ANY /api/v1/shop/{proxy+}": "Auth",
     "ANY /api/v1/inventory": "Inventory",
@@ -156,7 +157,7 @@ def test_routes_that_need_no_sign_in_have_a_throttle_of_their_own(prod: Synthesi
 
     of_auth = {key for key in routes if key.startswith("ANY /api/v1/auth")}
     assert set(throttled) == {"$default"} | of_auth | OF_CATALOGUE.keys()
-    assert len(throttled) == 8 + 6
+    assert len(throttled) == 9 + 6
     assert all(it == {"ThrottlingRateLimit": 50, "ThrottlingBurstLimit": 100} for it in throttled.values())
     (stage,) = (it for it in prod.template["Resources"].values() if it["Type"] == "AWS::ApiGatewayV2::Stage")
     assert {routes[key] for key in throttled} <= set(stage["DependsOn"]), "they exist before the stage names them"

@@ -30,6 +30,7 @@ def test_the_notifier_gets_every_event_that_it_mails_and_no_other(prod: Synthesi
     assert set(pattern["detail-type"]) == notifications._BY_EVENT_TYPE.keys() | {
         exports.MAIL_TRIGGER,
         identity.PASSWORD_MAIL,
+        identity.EMAIL_CHANGE_MAIL,
     }
 
 

@@ -104,6 +104,7 @@ _FIRST = "functional/auth/test_first_admin.py"
 _KEYS = "functional/test_service_keys.py::test_every_change_is_audited_without_a_secret"
 _LOGINS = "functional/auth/test_login.py"
 _USERS = "functional/auth/test_admin_users.py"
+_EMAIL = "functional/auth/test_email_change.py"
 # The test file of each action that reads the audit log afterwards and expects the action. A search for the word is not
 # enough: many actions are names of events too.
 HELD = {
@@ -112,9 +113,12 @@ HELD = {
     "address-key.destroyed": "functional/test_pseudonyms.py::test_the_command_destroys_a_past_year_alone_and_audits_it",
     "address-keys.created": "functional/auth/test_keys.py::test_the_command_makes_rotates_and_audits",
     "account.unlocked": f"{_USERS}::test_an_unlock_lifts_every_lock",
+    "email.change_requested": f"{_EMAIL}::test_nothing_changes_before_the_new_address_is_confirmed",
+    "email.changed": f"{_EMAIL}::test_the_confirmed_address_counts_and_the_old_one_does_not",
     "email.claimed": f"{_FORMS}::test_an_international_address_moves_to_its_key_in_two_runs",
     "email.moved": f"{_FORMS}::test_an_international_address_moves_to_its_key_in_two_runs",
     "email.released": f"{_FORMS}::test_a26_a_look_alike_is_released_and_its_victim_can_register",
+    "email.taken_back": f"{_EMAIL}::test_a37_the_old_address_takes_a_completed_change_back",
     "email.verified": "functional/auth/test_recovery.py::test_the_same_token_verifies_again_and_again_and_writes_once",
     "export.cancelled": "functional/test_export_routes.py"
     "::test_a_cancelled_export_stays_to_be_seen_and_one_that_is_done_cannot_be_cancelled",

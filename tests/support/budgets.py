@@ -207,6 +207,25 @@ def verify_email(warm: WarmApi) -> PreparedRequest:
     return lambda: call("POST", f"{AUTH}/email/verify", body)
 
 
+def change_email(warm: WarmApi) -> PreparedRequest:
+    body, token = {"new_email": "new@example.org", "current_password": PASSWORD}, warm.sign_in()["access_token"]
+    return lambda: call("PUT", f"{AUTH}/me/email", body, token=token)
+
+
+def confirm_email(warm: WarmApi) -> PreparedRequest:
+    tokens = warm.sign_in()
+    _, user_id = change_email(warm)(), tokens["refresh_token"].split(".")[0]
+    user = cast(User, get_item(IdentityItem, user_key(user_id)))
+    stored, token = mailed_tokens.mint(user, "change", epoch=0, change_id=user.email_change["id"])
+    put_item(stored)
+    return lambda: call("POST", f"{AUTH}/email/verify", {"token": str(token)})
+
+
+def take_back_email(warm: WarmApi) -> PreparedRequest:
+    body = {"token": mailed("take-back")(warm)}
+    return lambda: call("POST", f"{AUTH}/email/take-back", body)
+
+
 def forgot_password(email: str) -> Callable[[WarmApi], PreparedRequest]:
     return lambda _: lambda: call("POST", f"{AUTH}/password/forgot", {"email": email})
 
@@ -500,6 +519,9 @@ BUDGETS: list[tuple[str, str, int, Callable[[WarmApi], PreparedRequest]]] = [
     (f"POST {AUTH}/password/forgot", "no address", 2, forgot_password("nobody")),
     (f"POST {AUTH}/password/reset", "", 3, reset_password),
     (f"POST {AUTH}/email/verify", "", 2, verify_email),
+    (f"POST {AUTH}/email/verify", "of a change", 2, confirm_email),
+    (f"POST {AUTH}/email/take-back", "", 2, take_back_email),
+    (f"PUT {AUTH}/me/email", "", 4, change_email),
     ("GET /api/v1/shop", "", 1, own("/api/v1/shop")),
     # admin
     (f"GET {USERS}", "", 3, administer("GET", "")),

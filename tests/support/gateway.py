@@ -13,7 +13,7 @@ from reports import handler as reports
 from tests.support.invocation import Answer, invoke
 from webhooks import handler as webhooks
 
-_PASSWORDS = ("register", "login", "password", "password/forgot", "password/reset")
+_PASSWORDS = ("register", "login", "password", "password/forgot", "password/reset", "me/email")
 _EXACT = {f"/api/v1/auth/{route}": passwords for route in _PASSWORDS}
 _GROUPS = {
     "/api/v1/auth": auth,

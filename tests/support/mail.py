@@ -19,7 +19,7 @@ from oms.webhooks.models import Subscription
 from tests.support.invocation import Context, Person
 
 SENDER, SHOP = "shop@shop.example", "https://shop.example"
-LINK = re.compile(r"^https://shop\.example/(reset-password|verify-email)#token=(\S+)$", re.M)
+LINK = re.compile(r"^https://shop\.example/(reset-password|verify-email|take-back-email)#token=(\S+)$", re.M)
 
 
 class Ses:

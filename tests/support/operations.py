@@ -40,6 +40,8 @@ VALID_BODIES: dict[str, dict[str, Any]] = {
     "forgot_password": {"email": "a@example.com"},
     "reset_password": {"token": "x", "new_password": "a long password"},
     "verify_email": {"token": "x"},
+    "change_email": {"new_email": "a@example.org", "current_password": "x"},
+    "take_back_email": {"token": "x"},
     "change_role": {"role": "manager"},
     "change_status": {"status": "disabled"},
     "unlock_user": {},

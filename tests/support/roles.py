@@ -157,6 +157,8 @@ RULES: dict[str, Rule] = {
         "-", body=lambda scenario: {"token": mailed(scenario, "reset"), "new_password": f"{PASSWORD}!"}
     ),
     "verify_email": Rule("-", body=lambda scenario: {"token": mailed(scenario, "verify")}),
+    "change_email": Rule("C", body=lambda _: {"new_email": "new@example.org", "current_password": PASSWORD}),
+    "take_back_email": Rule("-", body=lambda scenario: {"token": mailed(scenario, "take-back")}),
     "get_shop": Rule("C"),
     # admin
     "list_users": Rule("A"),

@@ -96,6 +96,26 @@ class Auth(Group):
             )
         )
 
+    def change_email(self, *, new_email: str, current_password: str, if_match: Match | None = None) -> None:
+        """Request a change of your e-mail address: `PUT /api/v1/auth/me/email`.
+
+        A mail with a link is sent to the new address, unless it has another account; the response is the same. The
+        new address counts once it is confirmed by `POST /api/v1/auth/email/verify`, within 24 hours. The old
+        address gets a mail as well, if it is verified: its link takes the address back, for 7 days after the
+        change.
+
+        **Access:** every signed-in user. No service keys.
+        """
+        self._send(
+            Call(
+                "PUT",
+                "/api/v1/auth/me/email",
+                None,
+                body={"new_email": new_email, "current_password": current_password},
+                if_match=if_match,
+            )
+        )
+
     def forgot_password(self, *, email: str) -> None:
         """Request a mail to reset your password: `POST /api/v1/auth/password/forgot`.
 
@@ -171,7 +191,7 @@ class Auth(Group):
     ) -> models.UserResponse:
         """Change your names: `PATCH /api/v1/auth/me`.
 
-        Omitted fields are unchanged. The e-mail address cannot be changed.
+        Omitted fields are unchanged. `PUT /api/v1/auth/me/email` changes the e-mail address.
 
         **Access:** every signed-in user. No service keys.
         """
@@ -336,11 +356,23 @@ class Auth(Group):
     def verify_email(self, *, token: str) -> None:
         """Verify an e-mail address with the token of a mail: `POST /api/v1/auth/email/verify`.
 
-        A repetition with the same token succeeds and changes nothing.
+        The token of a change of the address makes the new address that of the account. It ends all sessions but the
+        one that requested the change. A repetition with the same token succeeds and changes nothing.
 
         **Access:** anyone, without a token.
         """
         self._send(Call("POST", "/api/v1/auth/email/verify", None, body={"token": token}, public=True))
+
+    def take_back_email(self, *, token: str) -> None:
+        """Take back the former e-mail address with the token of a mail: `POST /api/v1/auth/email/take-back`.
+
+        Restores the address, or cancels its requested change. Ends all sessions and removes the password, which
+        another person knows: set a new one by `POST /api/v1/auth/password/forgot`. A repetition with the same token
+        succeeds and changes nothing.
+
+        **Access:** anyone, without a token.
+        """
+        self._send(Call("POST", "/api/v1/auth/email/take-back", None, body={"token": token}, public=True))
 
 
 class Inventory(Group):

@@ -288,6 +288,16 @@ class CategoryResponse(ResponseModel):
 
 
 @dataclass(kw_only=True)
+class ChangeEmailRequest(RequestModel):
+    """The new e-mail address, and the current password."""
+
+    new_email: str
+    """The new address. A mail with a link to confirm it is sent to it."""
+    current_password: str
+    """The current password."""
+
+
+@dataclass(kw_only=True)
 class ChangePasswordRequest(RequestModel):
     """The current and the new password."""
 
@@ -2162,6 +2172,14 @@ class StockRow(RequestModel):
     """
     reason: str
     """The reason. It is stored with the change."""
+
+
+@dataclass(kw_only=True)
+class TakeBackEmailRequest(RequestModel):
+    """A token from a mail to the former address."""
+
+    token: str
+    """The token in the link of the mail."""
 
 
 @dataclass(kw_only=True)

@@ -26,7 +26,7 @@ class DirectRequestError(ApiError):
 
 
 class EmailTakenError(ApiError):
-    """An account with this e-mail address exists already."""
+    """An account with this e-mail address exists already, or had it in the last 7 days."""
 
 
 class ExportFinishedError(ApiError):
@@ -73,8 +73,8 @@ class InternalError(ApiError):
 
 class InvalidCredentialsError(ApiError):
     """The e-mail address or the password is wrong, or the account is locked or disabled; these cases are
-    deliberately indistinguishable. At a change of the password, the current password is wrong; the fifth wrong
-    one ends the session.
+    deliberately indistinguishable. At a change of the password or the e-mail address, the current password is
+    wrong; the fifth wrong one ends the session.
     """
 
 

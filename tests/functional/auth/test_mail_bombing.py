@@ -295,6 +295,6 @@ def test_the_limit_of_the_day_is_counted_in_several_places_and_is_never_passed()
     for most, shards in ((1, 1), (150, 1), (250, 2), (2000, 10), (1_000_005, 10)):
         with patch.object(limits, "settings", lambda most=most: replace(settings(), unverified_mails_per_day=most)):
             notifications = [Notification(str(number), "verify", "u", lambda _: None) for number in range(400)]
-            found = {limits.limits_of_unverified(notification, user)[-1] for notification in notifications}
+            found = {limits.limits_of_unverified(notification, user.email)[-1] for notification in notifications}
         assert len({limit.partition for limit in found}) == shards
         assert most - shards < sum(limit.max_mails for limit in found) <= most

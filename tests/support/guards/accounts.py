@@ -294,7 +294,7 @@ GUARDS = (
         "A26",
         "an unverified address gets no name that a customer wrote",
         f"{LIBRARY}/mail/service.py",
-        '    name = user.first_name if user.email_verified else ""\n',
+        '    name = user.first_name if is_verified else ""\n',
         "    name = user.first_name\n",
         f"{_BOMBING}::test_a26_nothing_that_a_customer_wrote_reaches_an_address_before_it_is_verified",
     ),

@@ -1,9 +1,19 @@
 """All guards, in the order of their rows."""
 
-from tests.support.guards import accounts, catalogue, deliveries, events, orders, requests, service_keys, template
+from tests.support.guards import (
+    accounts,
+    catalogue,
+    deliveries,
+    email_changes,
+    events,
+    orders,
+    requests,
+    service_keys,
+    template,
+)
 from tests.support.guards.guard import Guard
 
-PARTS = (accounts, service_keys, catalogue, requests, deliveries, orders, events, template)
+PARTS = (accounts, email_changes, service_keys, catalogue, requests, deliveries, orders, events, template)
 GUARDS: tuple[Guard, ...] = tuple(
     sorted(
         (guard for part in PARTS for guard in part.GUARDS),

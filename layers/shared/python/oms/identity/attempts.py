@@ -117,7 +117,7 @@ def _read(attempt: LoginAttempt, window: RateWindow) -> tuple[RateCounter, str |
     device_at = (device_key(token.user_id, hashed(token.secret)), user_key(token.user_id)) if token else ()
     found: dict[Any, IdentityItem] = batch_get(IdentityItem, [claim_at, counter_at, calls_at, *device_at])
     claim = cast(Claim | None, found.get(claim_at))
-    user_id = claim.user_id if claim else None
+    user_id = claim.user_id if claim and claim.reserved_until is None else None
     calls = RateCounter.of(window, attempt.address)
     if stored := cast(RateCounter | None, found.get(calls_at)):
         calls.n, calls.attempt = stored.n, stored.attempt

@@ -36,6 +36,7 @@ PAYLOADS: dict[str, type[BaseModel]] = {
 
 MAIL_REQUESTED = "mail.requested"
 PASSWORD_MAIL = "password.mail"  # noqa: S105 - the type of a message
+EMAIL_CHANGE_MAIL = "email-change.mail"
 
 
 def events_from_change(change: Change) -> list[Event[UserEventData] | Event[UserLockedData] | InternalMessage]:
@@ -45,7 +46,7 @@ def events_from_change(change: Change) -> list[Event[UserEventData] | Event[User
     match change.new["kind"]["S"]:
         case "user":
             user = User.from_raw_data(change.new)
-            return [*_user_events(change, user), *_password_mails(change, user)]
+            return [*_user_events(change, user), *_password_mails(change, user), *_email_change_mails(change, user)]
         case "counter":
             return [*_lock_events(change, AccountCounter.from_raw_data(change.new))]
         case "mail-request":
@@ -87,6 +88,20 @@ def _password_mails(change: Change, user: User) -> list[InternalMessage]:
         return []
     at = clock.timestamp(clock.from_seconds(change.at))
     return [InternalMessage(PASSWORD_MAIL, {"password_of": user.id, "version": str(user.version), "at": at})]
+
+
+def _email_change_mails(change: Change, user: User) -> list[InternalMessage]:
+    """Returns the messages of a requested change of the address: to the new one, and to the old one if it is verified.
+
+    They have no address: the notifier reads it.
+    """
+    old = User.from_raw_data(change.old) if change.old else None
+    requested = user.email_change
+    if not requested or (old and old.email_change and old.email_change["id"] == requested["id"]):
+        return []
+    about = {"email_of": user.id, "change": str(requested["id"]), "epoch": str(user.email_epoch)}
+    places = ["new", "old"] if user.email_verified else ["new"]
+    return [InternalMessage(EMAIL_CHANGE_MAIL, about | {"to": place}) for place in places]
 
 
 def _changed_by(change: Change, user: User) -> AccountChange:

@@ -53,6 +53,9 @@ class User(IdentityItem, discriminator="user"):
     deployment is created so. `password_min_length` is the greatest minimum length in the settings that the password
     reaches; 0 if it was never measured.
 
+    `email_epoch` counts the changes of the address. `email_change` is the change that was requested last, and
+    `former_emails` are the addresses that the user can take back: see `oms.identity.email_change`.
+
     `open_orders` lags behind the customer's orders by seconds: see `oms.reports.order_sums`. Its changes do not raise
     `version`.
     """
@@ -63,6 +66,9 @@ class User(IdentityItem, discriminator="user"):
     email_folded = UnicodeAttribute()
     email_key = UnicodeAttribute()
     email_verified = BooleanAttribute(default=False)
+    email_epoch = IntegerAttribute(default=0)
+    email_change = JsonAttribute(null=True)
+    former_emails = JsonAttribute(null=True)
     first_name = UnicodeAttribute()
     last_name = UnicodeAttribute(null=True)
     role = UnicodeAttribute()
@@ -90,9 +96,20 @@ class Admins(IdentityItem, discriminator="admins"):
 
 
 class Claim(IdentityItem, discriminator="claim"):
-    """The uniqueness claim of an e-mail address: a conditional put makes it unique, never a query."""
+    """The uniqueness claim of an e-mail address: a conditional write makes it unique, never a query.
+
+    With `reserved_until`, the address is a former one of the user: it does not sign in and gets no mail, and no other
+    user can register it before that time.
+    """
 
     user_id = UnicodeAttribute()
+    reserved_until = IntegerAttribute(attr_name="ttl", null=True)
+
+    @classmethod
+    def is_free(cls, now: float) -> Condition:
+        """Returns the condition that no user has the address, or has reserved it."""
+        free: Condition = cls.pk.does_not_exist() | (cls.reserved_until <= int(now))
+        return free
 
 
 class Session(IdentityItem, discriminator="session"):
@@ -219,11 +236,16 @@ class RequestCount(IdentityItem, discriminator="request-count"):
 
 
 class MailedToken(IdentityItem, discriminator="mailed-token"):
-    """The hash of a token that was mailed to its user. A reset token is valid while `epoch` is their `auth_epoch`."""
+    """The hash of a token that was mailed to its user. A reset token is valid while `epoch` is their `auth_epoch`.
+
+    In tokens about a change of the e-mail address, `epoch` is the user's `email_epoch`, and `change_id` the change.
+    """
 
     user_id = UnicodeAttribute()
     purpose = UnicodeAttribute()
     epoch = IntegerAttribute()
+    change_id = UnicodeAttribute(null=True)
+    used_at = UnicodeAttribute(null=True)
     expires_at = IntegerAttribute(attr_name="ttl")
 
 

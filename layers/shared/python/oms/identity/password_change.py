@@ -54,11 +54,7 @@ def change_password(
     expected_version.check(caller.user.version)
     count_call(RateWindow("login", settings().login_limit, int(clock.now().timestamp())), address, report)
     password_rules.check_password(Owner.of(caller.user), request.new_password, pointer="#/new_password")
-    session = _count(caller)
-    stored_hash = caller.user.password_hash
-    present = PasswordHash(stored_hash, caller.user.pepper_version or "") if stored_hash else None
-    if not passwords.matches(request.current_password, present):
-        raise _failure(caller, session, address)
+    session = require_password(caller, request.current_password, address=address, action="password.changed")
 
     def add_writes(writes: Transaction, seen: User) -> None:
         entry = audit_log.entry(
@@ -80,6 +76,19 @@ def change_password(
         refusal=UnauthenticatedError,
         expected_version=expected_version,
     )
+
+
+def require_password(caller: CurrentUser, password: str, *, address: str, action: str) -> Session:
+    """Returns the caller's session if this is the current password. Counts an attempt on the session.
+
+    A wrong password is audited as a failure of the action. Raises InvalidCredentialsError, UnauthenticatedError.
+    """
+    session = _count(caller)
+    stored_hash = caller.user.password_hash
+    present = PasswordHash(stored_hash, caller.user.pepper_version or "") if stored_hash else None
+    if not passwords.matches(password, present):
+        raise _failure(caller, session, address, action)
+    return session
 
 
 def _continue_session(writes: Transaction, user: User, session: Session, *, ended_at: str | None) -> None:
@@ -122,11 +131,11 @@ def _count(caller: CurrentUser) -> Session:
         raise InvalidCredentialsError(_NONE_LEFT) from error
 
 
-def _failure(caller: CurrentUser, session: Session, address: str) -> InvalidCredentialsError:
+def _failure(caller: CurrentUser, session: Session, address: str, action: str) -> InvalidCredentialsError:
     """Audits the wrong password, ends the session if it has no attempts left, and returns the error."""
     about: dict[str, Any] = {"actor_id": caller.id, "actor_role": caller.role, "address": address, "outcome": "failure"}
     details = {"counted_on": "session", "reason": "wrong-password"}
-    failure = audit_log.entry("password.changed", target=f"user#{caller.id}", details=details, **about)
+    failure = audit_log.entry(action, target=f"user#{caller.id}", details=details, **about)
     if session.failures < ATTEMPTS_PER_SESSION:
         audit_log.record(failure)
         return InvalidCredentialsError(_WRONG)

@@ -12,7 +12,7 @@ from oms.core.errors import TooManyRequestsError
 from oms.core.rate_limits import RateWindow, ReportAllowance
 from oms.core.retries import retrying
 from oms.core.transactions import Transaction, TransactionError, transaction
-from oms.identity import devices, mailed_tokens
+from oms.identity import devices, email_change, mailed_tokens
 from oms.identity.address_limits import count_call
 from oms.identity.models import MailedToken, MailRequest, User, mail_request_key, user_key
 from oms.identity.opaque_tokens import hashed
@@ -100,10 +100,12 @@ def reset_password(request: ResetPasswordRequest, *, address: str, report: Repor
 def verify_email(text: str, *, address: str) -> str:
     """Marks the user's address as verified, and returns the user's id. The same token again changes nothing.
 
-    Raises InvalidTokenError.
+    The token of a change of the address makes the new address the user's. Raises InvalidTokenError, EmailTakenError.
     """
-    user, _ = mailed_tokens.read(text, "verify")
-    if not user.email_verified:
+    user, token = mailed_tokens.read(text, "verify", "change")
+    if token.purpose == "change":
+        email_change.complete(user, token, address=address)
+    elif not user.email_verified:
         entry = audit_log.entry(
             "email.verified", actor_id=user.id, actor_role=user.role, address=address, target=f"user#{user.id}"
         )

@@ -156,15 +156,35 @@ class ChangePasswordRequest(Request):
     )
 
 
+MailedTokenText = Annotated[
+    str, Field(max_length=256, description="The token in the link of the mail.", examples=["Zk3v0b2m9xq7"])
+]
+
+
+class ChangeEmailRequest(Request):
+    """The new e-mail address, and the current password."""
+
+    new_email: EmailAddress = Field(
+        description="The new address. A mail with a link to confirm it is sent to it.", examples=["carol@example.com"]
+    )
+    current_password: str = Field(
+        max_length=1024,
+        json_schema_extra={"format": "password"},
+        description="The current password.",
+        examples=["demo-pass-123"],
+    )
+
+
+class TakeBackEmailRequest(Request):
+    """A token from a mail to the former address."""
+
+    token: MailedTokenText
+
+
 class ForgotPasswordRequest(Request):
     """The account whose password is forgotten. An address without an account gets the same response."""
 
     email: str = Field(max_length=254, description="The account's e-mail address.", examples=["alice@demo.example"])
-
-
-MailedTokenText = Annotated[
-    str, Field(max_length=256, description="The token in the link of the mail.", examples=["Zk3v0b2m9xq7"])
-]
 
 
 class ResetPasswordRequest(Request):

@@ -173,7 +173,7 @@ def _store(
     def write() -> None:
         try:
             with transaction() as writes:
-                writes.save(claim, Claim.pk.does_not_exist(), return_values="ALL_OLD")
+                writes.save(claim, Claim.is_free(clock.now().timestamp()), return_values="ALL_OLD")
                 writes.save(user, User.pk.does_not_exist())
                 writes.save(entry)
                 if device:

@@ -6,7 +6,6 @@ from hashlib import sha256
 from oms.core import clock, email_addresses, pseudonyms
 from oms.core.errors import UnavailableError
 from oms.core.settings import settings
-from oms.identity.models import User
 from oms.mail.messages import MailLimit, Notification
 
 _DAY_SECONDS = 24 * 3600
@@ -21,12 +20,12 @@ UNVERIFIED_OF_ALL = "unverified-of-all"
 _MAX_SHARDS, _MAILS_PER_SHARD = 10, 100
 
 
-def limits_of_unverified(notification: Notification, user: User) -> tuple[MailLimit, ...]:
-    """Returns the limits of the user's mailbox, which ignore tags, and the limit of the deployment.
+def limits_of_unverified(notification: Notification, email: str) -> tuple[MailLimit, ...]:
+    """Returns the limits of the address's mailbox, which ignore tags, and the limit of the deployment.
 
     Raises UnavailableError if the key of the mailbox's pseudonym is missing, so that the message is retried.
     """
-    folded = email_addresses.fold(user.email)
+    folded = email_addresses.fold(email)
     mailbox = email_addresses.mailbox(folded)
     of_mailbox = [UNVERIFIED]
     if notification.purpose != "reset":

@@ -12,11 +12,15 @@ from oms.identity.models import User
 class Content:
     """The values of a purpose's templates, which may include a token.
 
+    `to` is the recipient's address if it is not the user's own. `is_verified` says whether that address is.
+
     `stored` has the items on which the text depends. The transaction that claims the mail writes them.
     """
 
     values: Mapping[str, Any] = field(repr=False)
     stored: tuple[StoredItem, ...] = field(default=(), repr=False)
+    to: str | None = field(default=None, repr=False)
+    is_verified: bool = False
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,10 @@ def notification_for(body: str) -> Notification | None:
         return report_mails.ready(message["report"], message["user"])
     if "password_of" in message:
         return account_mails.password_changed(message["password_of"], message["version"], message["at"])
+    if "email_of" in message:
+        return account_mails.email_change(
+            message["email_of"], message["change"], epoch=int(message["epoch"]), to=message["to"]
+        )
     if clock.instant(message["occurred_at"]) + MAX_EVENT_AGE < clock.now():
         return None
     return _BY_EVENT_TYPE[message["type"]](message, body)

@@ -90,19 +90,20 @@ def _render(notification: Notification, user: User) -> RenderedMail | None:
     if content is None:
         return None
     public_url = settings().public_url
+    to, is_verified = (user.email, user.email_verified) if content.to is None else (content.to, content.is_verified)
     # A customer wrote the name. A mail to another person's address must not contain a customer's text.
-    name = user.first_name if user.email_verified else ""
+    name = user.first_name if is_verified else ""
     about = {"name": name, "public_url": public_url, "shop": urlsplit(public_url).netloc}
     rendered = render(notification.purpose, about | dict(content.values))
     return RenderedMail(
         user_id=notification.user_id,
         purpose=notification.purpose,
-        to=user.email,
+        to=to,
         subject=rendered.subject,
         text=rendered.text,
         html=rendered.html,
         stored=content.stored,
-        limits=(*notification.limits, *(() if user.email_verified else limits_of_unverified(notification, user))),
+        limits=(*notification.limits, *(() if is_verified else limits_of_unverified(notification, to))),
     )
 
 

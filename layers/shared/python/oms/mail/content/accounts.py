@@ -9,6 +9,7 @@ from typing import cast
 from oms.core import clock
 from oms.core.dynamodb import get_item
 from oms.core.settings import settings
+from oms.identity.email_change import former_email, pending_change
 from oms.identity.mailed_tokens import Purpose, link, mint
 from oms.identity.models import Claim, IdentityItem, MailRequest, User, claim_key, mail_request_key
 from oms.mail.messages import Content, MailLimit, Notification
@@ -16,6 +17,9 @@ from oms.mail.messages import Content, MailLimit, Notification
 RESETS = MailLimit("reset", 3, 3600)
 LOCKS = MailLimit("locked", 1, 24 * 3600)
 PASSWORDS = MailLimit("password", 5, 24 * 3600)
+EMAIL_CHANGES = MailLimit("email-change", 3, 24 * 3600)
+# More than those, so that the old address gets a mail about each change. The links of one day have the same effect.
+EMAIL_NOTICES = MailLimit("email-notice", 5, 24 * 3600)
 # Users would take a later mail for an attack, because they may not remember the request.
 _MAX_RESET_AGE = timedelta(hours=1)
 
@@ -39,7 +43,7 @@ def reset(request_id: str) -> Notification | None:
     if request is None or request.email_folded is None or _is_late(request):
         return None
     claim = cast(Claim | None, get_item(IdentityItem, claim_key(request.email_folded)))
-    if claim is None:
+    if claim is None or claim.reserved_until is not None:
         return None
     return Notification(
         f"reset#{request.id}",
@@ -73,6 +77,55 @@ def password_changed(user_id: str, version: str, at: str) -> Notification:
         content=lambda _: Content({"at": at}),
         limits=(PASSWORDS,),
     )
+
+
+def email_change(user_id: str, change_id: str, *, epoch: int, to: str) -> Notification:
+    """Returns a mail about a requested change of the address: to the `new` one, to confirm it, or to the `old` one.
+
+    `epoch` is the user's `email_epoch` at the request.
+    """
+    if to == "new":
+        return Notification(
+            f"email-change#{change_id}",
+            "email.change",
+            user_id,
+            content=lambda user: _new_address(user, change_id),
+            limits=(EMAIL_CHANGES,),
+        )
+    return Notification(
+        f"email-take-back#{change_id}",
+        "email.take-back",
+        user_id,
+        content=lambda user: _old_address(user, epoch),
+        limits=(EMAIL_NOTICES,),
+    )
+
+
+def _new_address(user: User, change_id: str) -> Content | None:
+    """Returns None if the change is not the latest one, or if the address has another account.
+
+    Then no mail is sent, so that the request does not reveal the account.
+    """
+    change = pending_change(user, change_id)
+    if change is None:
+        return None
+    claim = cast(Claim | None, get_item(IdentityItem, claim_key(change["email_folded"])))
+    now = clock.now().timestamp()
+    if claim and claim.user_id != user.id and (claim.reserved_until is None or claim.reserved_until > now):
+        return None
+    stored, token = mint(user, "change", epoch=user.email_epoch, change_id=change_id)
+    text = link(settings().public_url, "change", token)
+    return Content({"link": text}, stored=(stored,), to=change["email"])
+
+
+def _old_address(user: User, epoch: int) -> Content | None:
+    """Returns None if the user can no longer take the address back."""
+    email = user.email if user.email_epoch == epoch else former_email(user, epoch)
+    if email is None:
+        return None
+    stored, token = mint(user, "take-back", epoch=epoch)
+    text = link(settings().public_url, "take-back", token)
+    return Content({"link": text}, stored=(stored,), to=email, is_verified=True)
 
 
 def role_changed(event_id: str, user_id: str, role: str) -> Notification:
