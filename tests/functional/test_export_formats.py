@@ -205,7 +205,13 @@ def test_a_byte_order_mark_is_at_the_very_beginning_and_nowhere_else(manager: Pe
 
 def sent(order: Order) -> Order:
     address = {"name": "Ada Lovelace", "line1": "12/3 Collins Street", "line2": None, "city": "Melbourne"}
-    order.shipping_address = address | {"postal_code": "03000", "region": "VIC", "country": "AU"}
+    order.shipping_address = address | {
+        "postal_code": "03000",
+        "region": "VIC",
+        "country": "AU",
+        "company": "Ada & Co.",
+    }
+    order.purchase_order, order.tags = "PO-7", ["gift", "wholesale"]
     order.note = "=leave at the door"
     at = "2026-02-03T04:05:06.000Z"
     order.shipment = Shipment(carrier="DHL", tracking_number="0034043", tracking_url=None, shipped_at=at)
@@ -217,6 +223,7 @@ FULFILMENT = (
     *("order_number", "sku", "quantity", "customer_email", "shipping_name", "shipping_line1", "shipping_line2"),
     *("shipping_city", "shipping_postal_code", "shipping_region", "shipping_country", "note"),
     *("carrier", "tracking_number", "tracking_url", "shipped_at"),
+    *("shipping_company", "shipping_phone", "purchase_order", "tags"),
 )
 
 
@@ -249,6 +256,10 @@ def test_columns_for_fulfilment_are_there_on_request_in_the_requested_order(
         "tracking_number": "0034043",
         "tracking_url": "",
         "shipped_at": "2026-02-03T04:05:06.000Z",
+        "shipping_company": "Ada & Co.",
+        "shipping_phone": "",
+        "purchase_order": "PO-7",
+        "tags": "gift, wholesale",
     }
     assert [second[it] for it in FULFILMENT[:2]] == [other.number, "008"]
     assert set(list(second.values())[3:]) == {""}

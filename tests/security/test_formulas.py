@@ -39,7 +39,7 @@ ATTACKS = [
     *(inside + formula for inside in INSIDE for formula in FORMULAS),
 ]
 TEXT_OF_LINES = ("product_id", "sku", "name", "category")
-TEXT_OF_ADDRESSES = ("name", "line1", "line2", "city", "postal_code", "region", "country")
+TEXT_OF_ADDRESSES = ("name", "line1", "line2", "city", "postal_code", "region", "country", "company", "phone")
 TEXT_OF_SHIPMENTS = ("carrier", "tracking_number", "tracking_url")
 
 DOCS = Path(__file__).parents[2] / "docs" / "integrate" / "exports.md"
@@ -97,6 +97,7 @@ def test_a19_no_text_of_an_address_a_note_or_a_shipment_is_active_in_its_file(
         order = an_order({})
         order.shipping_address = dict.fromkeys(TEXT_OF_ADDRESSES, attack)
         order.note, order.customer_id = attack, customer_id
+        order.purchase_order, order.tags = attack, ["a", attack]
         order.shipment = Shipment(**dict.fromkeys(TEXT_OF_SHIPMENTS, attack), shipped_at=order.created_at)
         put_item(order)
     export = request_export(manager, columns=",".join(COLUMNS["orders"].further))
@@ -162,7 +163,7 @@ def test_every_column_that_has_text_is_tried_here() -> None:
 
     columns = {column for report in SOURCES for column in COLUMNS[report].all}
 
-    assert columns - of_the_system - numbers == tried | {"note", "customer_email"}
+    assert columns - of_the_system - numbers == tried | {"note", "customer_email", "purchase_order", "tags"}
 
 
 NASTY = st.text(st.sampled_from([*"=+-@;,\t\r\n\0\"' a1\u00a0\ufeff\u200b\uff1d\uff0b\uff0d\uff20\ufe66"]), max_size=12)

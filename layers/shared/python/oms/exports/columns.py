@@ -33,6 +33,7 @@ COLUMNS: Mapping[str, Columns] = {
             *("customer_email", "shipping_name", "shipping_line1", "shipping_line2", "shipping_city"),
             *("shipping_postal_code", "shipping_region", "shipping_country", "note"),
             *("carrier", "tracking_number", "tracking_url", "shipped_at"),
+            *("shipping_company", "shipping_phone", "purchase_order", "tags"),
         ),
     ),
     "inventory": Columns(

@@ -63,7 +63,7 @@ def _orders(export: Export, after: str | None, cells: Cells) -> Iterator[tuple[s
 
 
 _OF_ORDER = ("id", "number", "status", "created_at", "customer_id", "shipping_cost", "total", "currency")
-_FURTHER = ("shipping_address", "note", "shipment", "contact")
+_FURTHER = ("shipping_address", "note", "shipment", "contact", "purchase_order", "tags")
 _ADDRESS = ("name", "line1", "line2", "city", "postal_code", "region", "country")
 _SHIPMENT = ("carrier", "tracking_number", "tracking_url")
 
@@ -120,6 +120,9 @@ def _further(order: Raw, cells: Cells) -> FileRow:
         cells.text(_text(order, "note")),
         *(cells.text(_text(shipment, name)) for name in _SHIPMENT),
         cells.time(at["S"]) if at else cells.text(""),
+        *(cells.text(address.get(name) or "") for name in ("company", "phone")),
+        cells.text(_text(order, "purchase_order")),
+        cells.text(", ".join(json.loads(_text(order, "tags") or "[]"))),
     )
 
 
