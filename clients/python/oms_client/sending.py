@@ -23,7 +23,7 @@ class Sender:
     _lock: threading.Lock
 
     def send(self, call: Call[T]) -> T:
-        return self._run(self.exchange.call(call))
+        return self.run(self.exchange.call(call))
 
     def iterate(self, flow: Flow[None]) -> Iterator[Any]:
         result: Any = None
@@ -38,13 +38,15 @@ class Sender:
             else:
                 result = self._perform(step)
 
-    def _run(self, flow: Flow[T]) -> T:
+    def run(self, flow: Flow[T]) -> T:
         result: Any = None
         try:
             while True:
-                result = self._perform(flow.send(result))
-        except StopIteration as end:
-            return end.value  # type: ignore[no-any-return]
+                try:
+                    step = flow.send(result)
+                except StopIteration as end:
+                    return end.value  # type: ignore[no-any-return]
+                result = self._perform(step)
         finally:
             flow.close()
 
@@ -59,7 +61,7 @@ class Sender:
                 time.sleep(seconds)
             case Exclusive(flow):
                 with self._lock:
-                    return self._run(flow)
+                    return self.run(flow)
         return None
 
 
@@ -71,7 +73,7 @@ class AsyncSender:
     _lock: anyio.Lock
 
     async def send(self, call: Call[T]) -> T:
-        return await self._run(self.exchange.call(call))
+        return await self.run(self.exchange.call(call))
 
     async def iterate(self, flow: Flow[None]) -> AsyncIterator[Any]:
         result: Any = None
@@ -86,13 +88,15 @@ class AsyncSender:
             else:
                 result = await self._perform(step)
 
-    async def _run(self, flow: Flow[T]) -> T:
+    async def run(self, flow: Flow[T]) -> T:
         result: Any = None
         try:
             while True:
-                result = await self._perform(flow.send(result))
-        except StopIteration as end:
-            return end.value  # type: ignore[no-any-return]
+                try:
+                    step = flow.send(result)
+                except StopIteration as end:
+                    return end.value  # type: ignore[no-any-return]
+                result = await self._perform(step)
         finally:
             flow.close()
 
@@ -107,7 +111,7 @@ class AsyncSender:
                 await anyio.sleep(seconds)
             case Exclusive(flow):
                 async with self._lock:
-                    return await self._run(flow)
+                    return await self.run(flow)
         return None
 
 
