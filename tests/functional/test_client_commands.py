@@ -10,7 +10,10 @@ from typing import Any
 import httpx
 import pytest
 
+from oms.core.dynamodb import get_item
 from oms.identity import passwords
+from oms.orders.models import Order
+from oms.search.indexing import store_terms_of
 from oms_client import webhooks
 from tests.support.client import URL, Functions, Terminal, client_of, without_waiting
 from tests.support.feed import an_event, feed_in, ids
@@ -129,6 +132,23 @@ def test_orders_are_listed_shown_and_moved(
     assert [it["shipment"]["tracking_number"] for it in oms.lines] == ["J1"]
     assert oms.run("orders", "cancel", placed[1], "--reason", "Sold out", "--json") == 0
     assert oms.lines[0]["cancel_reason"] == "Sold out"
+
+
+def test_orders_are_found_by_what_people_type(
+    oms: Terminal, use: Use, customer: Person, manager: Person, order: Callable[..., Answer]
+) -> None:
+    placed = [order(customer).json for _ in range(2)]
+    # As the finder does, a moment later.
+    stored = [get_item(Order, it["id"]) for it in placed]
+    store_terms_of([it for it in stored if it])
+    use(manager)
+
+    for text in (placed[0]["number"], placed[0]["id"].lower(), placed[0]["items"][0]["sku"]):
+        assert oms.run("orders", "find", text, "--json") == 0
+        assert [it["id"] for it in oms.lines] == [placed[0]["id"]]
+    assert oms.run("orders", "confirm", placed[0]["number"]) == 0
+    assert oms.run("orders", "find", placed[1]["number"], "--status", "shipped") == 4
+    assert oms.run("orders", "get", "20200131-0C8Z4V6T2R") == 4
 
 
 def test_exit_codes_say_what_failed(

@@ -149,11 +149,17 @@ def _decode_object(kind: Any, value: dict[str, Any], place: str) -> Any:
         if name in value and it.name != "response":
             members[it.name] = decode(types_of[it.name], value[name], f"{place}/{name}")
         elif it.default is dataclasses.MISSING:
-            # A deployment of an earlier version does not have the field yet.
-            if types.NoneType not in typing.get_args(types_of[it.name]):
-                raise DecodeError(f"{place}/{name} is missing")
-            members[it.name] = None
+            members[it.name] = _absent(types_of[it.name], f"{place}/{name}")
     return kind(**members)
+
+
+def _absent(kind: Any, place: str) -> Any:
+    """Returns the value of a field that a deployment of an earlier version does not have yet. Raises DecodeError."""
+    if typing.get_origin(kind) is list:
+        return []
+    if types.NoneType in typing.get_args(kind):
+        return None
+    raise DecodeError(f"{place} is missing")
 
 
 def _decode_union(kinds: tuple[Any, ...], value: Any, place: str) -> Any:

@@ -1,16 +1,18 @@
 """Commands about orders."""
 
+import re
 from collections.abc import Callable
 from itertools import islice
 from typing import Any, cast
 
 import click
 
-from oms_client.cli.state import ROWS_FAILED, Group, State, exit_code, pass_state
+from oms_client.cli.state import NOT_FOUND, ROWS_FAILED, Group, State, exit_code, pass_state
 from oms_client.errors import ApiError
 from oms_client.models import ManagedOrderResponse, OrderResponse, OrderStatus
 
 Order = ManagedOrderResponse | OrderResponse
+NUMBER = re.compile(r"\d{8}-[0-9A-Za-z]{10}")
 STATUSES = ["pending", "confirmed", "shipped", "delivered", "returned", "cancelled", "expired"]
 
 
@@ -43,9 +45,27 @@ def list_orders(state: State, status: tuple[str, ...], from_: Any, to: Any, cust
 @click.argument("order_id")
 @pass_state
 def get(state: State, order_id: str) -> None:
-    """Show one order."""
-    order = state.client.orders.get_order(order_id)
+    """Show one order, by its id or its number."""
+    order = state.client.orders.get_order(_id_of(state, order_id))
     state.show(order, described(order))
+
+
+@orders.command()
+@click.argument("text")
+@click.option("--status", multiple=True, type=click.Choice(STATUSES), help="Only orders with this status; repeatable.")
+@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="The number of orders.")
+@pass_state
+def find(state: State, text: str, status: tuple[str, ...], limit: int) -> int:
+    """Find orders by a number, an e-mail address, a SKU, a tracking number or a tag.
+
+    An order is found within seconds after it was placed or shipped.
+    """
+    statuses = cast("tuple[OrderStatus, ...]", status) or None
+    found = 0
+    for order in islice(state.client.orders.iter_orders(q=text, status=statuses, limit=min(limit, 100)), limit):
+        found += 1
+        state.show(order, line(order))
+    return 0 if found else NOT_FOUND
 
 
 @orders.command()
@@ -57,7 +77,7 @@ def get(state: State, order_id: str) -> None:
 def ship(state: State, order_id: str, carrier: str, tracking: str, tracking_url: str | None) -> None:
     """Ship a confirmed order."""
     order = state.client.orders.ship_order(
-        order_id, carrier=carrier, tracking_number=tracking, tracking_url=tracking_url
+        _id_of(state, order_id), carrier=carrier, tracking_number=tracking, tracking_url=tracking_url
     )
     state.show(order, line(order))
 
@@ -67,7 +87,7 @@ def ship(state: State, order_id: str, carrier: str, tracking: str, tracking_url:
 @pass_state
 def confirm(state: State, order_ids: tuple[str, ...]) -> int:
     """Confirm pending orders."""
-    return _each(state, order_ids, state.client.orders.confirm_order)
+    return _each(state, order_ids, lambda it: state.client.orders.confirm_order(_id_of(state, it)))
 
 
 @orders.command()
@@ -76,7 +96,14 @@ def confirm(state: State, order_ids: tuple[str, ...]) -> int:
 @pass_state
 def cancel(state: State, order_ids: tuple[str, ...], reason: str | None) -> int:
     """Cancel pending or confirmed orders."""
-    return _each(state, order_ids, lambda it: state.client.orders.cancel_order(it, reason=reason))
+    return _each(state, order_ids, lambda it: state.client.orders.cancel_order(_id_of(state, it), reason=reason))
+
+
+def _id_of(state: State, text: str) -> str:
+    """Returns the id of an order, given its id or number. People copy numbers, from mails for instance."""
+    if NUMBER.fullmatch(text):
+        return next((it.id for it in state.client.orders.iter_orders(number=text)), text)
+    return text
 
 
 def _each(state: State, order_ids: tuple[str, ...], move: Callable[[str], Order]) -> int:
