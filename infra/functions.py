@@ -219,6 +219,9 @@ class Functions(Construct):
         grant(data.orders, self.finder, "BatchGetItem")
         grant(data.search, self.finder, "BatchWriteItem")
         grant(data.search, self.orders, "Query")
+        # For the search of admins.
+        grant(data.orders, self.admin, "BatchGetItem", "Query")
+        grant(data.search, self.admin, "Query")
 
         grant(data.events, self.feeder, "BatchGetItem", "PutItem", "UpdateItem")
         grant(data.events, self.webhooks, "GetItem", "Query")

@@ -1,4 +1,4 @@
-"""Routes for admins: users, service keys, the audit log, the request log, the stock check, and statistics."""
+"""Routes for admins: a search, users, service keys, the audit log, the request log, the stock check, and statistics."""
 
 from typing import Annotated
 
@@ -7,7 +7,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Query
 
 from oms.audit import audit_log, listing
 from oms.audit.schemas import AuditPage, ListAuditQuery
-from oms.core.schemas import EmptyRequest, PageQuery, at_second
+from oms.core.schemas import EmptyRequest, PageQuery, Shown, at_second
 from oms.core.settings import require, settings
 from oms.http import api
 from oms.http.access_rules import ADMIN, admin
@@ -15,11 +15,15 @@ from oms.http.api import current_caller, current_user
 from oms.http.serving import RESOLVER_OPTIONS, serve
 from oms.identity import administration, lockout
 from oms.identity.schemas import ChangeRoleRequest, ChangeStatusRequest, ListUsersQuery, UserPage, UserResponse
+from oms.inventory.views import show_managed_product
+from oms.orders.views import View
 from oms.reports.statistics import statistics
 from oms.reports.statistics_schemas import StatisticsResponse
 from oms.reports.views import statistics_response
 from oms.request_log import service as request_log
 from oms.request_log.schemas import ListRequestsQuery, RequestPage
+from oms.search.everything import search
+from oms.search.everything_schemas import SearchQuery, SearchResponse
 from oms.service_keys import service as service_keys
 from oms.service_keys.schemas import (
     CreatedServiceKeyResponse,
@@ -41,6 +45,25 @@ app = APIGatewayHttpResolver(**RESOLVER_OPTIONS)
 
 # The `Retry-After` of a running stock check.
 _RETRY_CHECK_SECONDS = 30
+
+
+@app.get("/api/v1/admin/search", **ADMIN)
+def search_everything(query: Annotated[SearchQuery, Query()]) -> Response[SearchResponse]:
+    """Search orders, users and products.
+
+    Finds the first orders, users and products that match a text. Their lists have more, with pages.
+    """
+    for target in ("orders", "users"):
+        audit_log.record_bulk_read(current_caller(), address=api.client_address(), target=target)
+    found = search(query.q)
+    view = View(current_user().user, managed=True)
+    view.load_customers(found.orders)
+    shown = {
+        "orders": [view.show(order) for order in found.orders],
+        "users": [UserResponse.of(user) for user in found.users],
+        "products": [show_managed_product(*stocked) for stocked in found.products],
+    }
+    return api.ok(Shown(shown))
 
 
 @app.get("/api/v1/admin/users", **admin(scope="customers:read"))

@@ -54,8 +54,8 @@ def list_orders(query: Annotated[FindOrdersQuery, Query()]) -> Response[OrderPag
 
     Lists the orders, newest first. Customers see their own orders, managers and admins all.
 
-    Managers, admins and service keys also find orders by one search: `number`, `email`, `sku`, `tracking`,
-    `tag` or `q`.
+    Managers, admins and service keys also find orders by one search: `number`, `email`, `external_ref`, `sku`,
+    `tracking`, `tag` or `q`.
     An order is found within seconds after it was placed or shipped.
     """
     if current_caller().is_manager:

@@ -21,6 +21,7 @@ from tests.support.invocation import Person
 from tests.support.past_orders import Past
 from tests.support.past_sales import store
 from tests.support.service_keys import a_key
+from tests.support.streams import run_finder, streamed
 
 ORDERS = "/api/v1/orders"
 SHARDS = 3
@@ -156,6 +157,41 @@ def test_an_order_is_found_by_its_customers_present_address_alone(
     assert listed(manager, email="unknown%40example.com") == []
 
 
+def ordered_for(manager: Person, product: Callable[..., str], **fields: Any) -> str:
+    body = {"items": [{"product_id": product(), "quantity": 1}], "customer": {"email": "Ann@Example.com"}} | fields
+    placed = call("POST", ORDERS, body, token=manager.token)
+    assert placed.status == 201, placed.text
+    return str(placed.json["id"])
+
+
+def test_the_orders_of_a_contact_are_found_beside_those_of_the_account(
+    manager: Person, customer: Person, product: Callable[..., str], order: Callable[..., Any]
+) -> None:
+    with streamed("orders") as records:
+        of_contact = [ordered_for(manager, product) for _ in range(2)]
+        of_account = order(customer).json["id"]
+    run_finder(records)
+    assert {*listed(manager, email="ann%40example.com")} == {*of_contact}
+
+    claimed(customer, "ann@example.com")
+
+    assert {*listed(manager, email="ANN%40EXAMPLE.com")} == {*of_contact, of_account}
+    assert len(pages(manager, q="ann%40example.com", limit="1")) >= 3
+    assert "ann" not in str(table("search").items()).lower()
+
+
+def test_an_external_reference_finds_its_order_at_once(manager: Person, product: Callable[..., str]) -> None:
+    ref = {"channel": "shop-1", "id": "No: 17"}
+    placed = ordered_for(manager, product, external_ref=ref)
+
+    for query in ({"external_ref": "shop-1:No:%2017"}, {"q": "shop-1:No:%2017"}):
+        assert listed(manager, **query) == [placed]
+        assert listed(manager, **query, status="pending") == [placed]
+        assert listed(manager, **query, status="shipped") == []
+        assert listed(manager, **query, to="2020-01-01") == []
+    assert listed(manager, external_ref="shop-1:no:%2017") == []
+
+
 def test_a_term_that_the_order_no_longer_has_does_not_show_it(manager: Person) -> None:
     orders = past_orders(2)
     store_with_terms(orders)
@@ -191,7 +227,9 @@ def test_searches_that_cannot_be_combined_are_named(manager: Person, query: str,
     assert answer.json["errors"] == [{"parameter": parameter, "detail": f"cannot be combined with {others}; send one"}]
 
 
-@pytest.mark.parametrize("query", ["q=a", "number=a", "sku=a", "tracking=a", "tag=a", "email=a@example.com"])
+@pytest.mark.parametrize(
+    "query", ["q=a", "number=a", "sku=a", "tracking=a", "tag=a", "external_ref=a:b", "email=a@example.com"]
+)
 def test_customers_do_not_search(customer: Person, query: str) -> None:
     assert_problem(call("GET", f"{ORDERS}?{query}", token=customer.token), 403, "forbidden")
 
@@ -206,7 +244,20 @@ def test_a_key_that_reads_orders_searches_them(order: Callable[..., Any], custom
     assert call("GET", f"{ORDERS}?email={email}", token=a_key("catalogue:read").text).status == 403
 
 
-@pytest.mark.parametrize("query", ["q=", "number=%20", "email=nobody", f"sku={'a' * 501}", "q=a&q=b", "tag=a,,b"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        "q=",
+        "number=%20",
+        "email=nobody",
+        f"sku={'a' * 501}",
+        "q=a&q=b",
+        "tag=a,,b",
+        "external_ref=a",
+        "external_ref=A:b",
+        "external_ref=a:",
+    ],
+)
 def test_a_search_that_says_nothing_sensible_is_refused(manager: Person, query: str) -> None:
     assert call("GET", f"{ORDERS}?{query}", token=manager.token).status == 422
 

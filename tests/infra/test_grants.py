@@ -68,6 +68,8 @@ ALLOWED = {
     "Admin": {
         "DataIdentity": READ | PUT | {"dynamodb:DeleteItem"},
         "DataInventory": READ | PUT | {"dynamodb:ConditionCheckItem"},
+        "DataOrders": {"dynamodb:BatchGetItem", "dynamodb:Query"},
+        "DataSearch": {"dynamodb:Query"},
         "DataReports": {"dynamodb:BatchGetItem", "dynamodb:Query"},
         "DataWebhooks": {"dynamodb:BatchGetItem"},
         "DataAudit": APPEND | {"dynamodb:Query", "dynamodb:BatchGetItem"},

@@ -112,6 +112,13 @@ def search(name: str) -> Callable[[WarmApi], PreparedRequest]:
     return prepare
 
 
+def search_all(warm: WarmApi) -> PreparedRequest:
+    """A search that finds an order, a user and a product."""
+    search("sku")(warm)
+    sku = call("GET", f"{PRODUCTS}/{warm.product}", token=warm.admin.token).json["sku"]
+    return lambda: call("GET", f"/api/v1/admin/search?q={sku}", token=warm.admin.token)
+
+
 def moving(name: str) -> Callable[[WarmApi], PreparedRequest]:
     def prepare(warm: WarmApi) -> PreparedRequest:
         path = warm.shop.ready_for(name, {warm.product: 1})
@@ -524,6 +531,7 @@ BUDGETS: list[tuple[str, str, int, Callable[[WarmApi], PreparedRequest]]] = [
     (f"PUT {AUTH}/me/email", "", 4, change_email),
     ("GET /api/v1/shop", "", 1, own("/api/v1/shop")),
     # admin
+    ("GET /api/v1/admin/search", "", 12, search_all),
     (f"GET {USERS}", "", 3, administer("GET", "")),
     (f"GET {USERS}", "filtered", 3, administer("GET", "?role=customer&status=active&q=a")),
     (f"GET {USERS}/<user_id>", "", 2, administer("GET", "/{user}")),
@@ -573,7 +581,7 @@ BUDGETS: list[tuple[str, str, int, Callable[[WarmApi], PreparedRequest]]] = [
     (f"GET {ORDERS}", "all pending and cancelled", 5, get(f"{ORDERS}?status=pending,cancelled")),
     (f"GET {ORDERS}", "of a customer", 4, get(f"{ORDERS}?customer_id={{customer}}")),
     *((f"GET {ORDERS}", f"by {name}", 4, search(name)) for name in ("number", "sku", "tracking")),
-    (f"GET {ORDERS}", "by email", 5, search("email")),
+    (f"GET {ORDERS}", "by email", 6, search("email")),
     (f"GET {ORDERS}", "by q", 6, search("q")),
     (f"POST {ORDERS}", "", 2, create_order),
     (f"POST {ORDERS}", "with a key", 2, lambda warm: create_order(warm, key="k")),

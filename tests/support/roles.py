@@ -60,6 +60,7 @@ class Rule:
     to: tuple[str, ...] = ("manager", "admin")
     body: Callable[[AccessScenario], Any] = lambda _: None
     path: Callable[[AccessScenario], Mapping[str, str]] = lambda _: {}
+    query: str = ""
 
     def status(self, asker: str) -> int | None:
         """Returns the status of the refusal; None if the user may call the route."""
@@ -161,6 +162,7 @@ RULES: dict[str, Rule] = {
     "take_back_email": Rule("-", body=lambda scenario: {"token": mailed(scenario, "take-back")}),
     "get_shop": Rule("C"),
     # admin
+    "search_everything": Rule("A", query="?q=a"),
     "list_users": Rule("A"),
     "get_user": Rule("A", path=of_user),
     "change_role": Rule("A", path=of_user, body=lambda _: {"role": "manager"}),
@@ -255,6 +257,6 @@ def scenario(person: Callable[..., Person], account: Callable[..., User]) -> Acc
 def ask(scenario: AccessScenario, name: str, asker: str) -> Callable[[], Answer]:
     path, method, _ = OPERATIONS[name]
     rule = RULES[name]
-    filled, body = path.format(**rule.path(scenario)), rule.body(scenario)
+    filled, body = path.format(**rule.path(scenario)) + rule.query, rule.body(scenario)
     token = scenario.people[asker].token if asker != ANONYMOUS else None
     return lambda: call(method, filled, body, token=token)

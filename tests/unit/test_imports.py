@@ -64,6 +64,7 @@ BENEATH_SCHEMAS = {
     "oms.exports.columns",
     "oms.exports.schemas",
     "oms.identity.password_rules",
+    "oms.identity.schemas",
     "oms.inventory.schemas",
     "oms.service_keys.scopes",
     "oms.stock_ledger.effects",

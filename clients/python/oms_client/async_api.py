@@ -736,6 +736,7 @@ class Orders(AsyncGroup):
         customer_id: str | None = None,
         number: str | None = None,
         email: str | None = None,
+        external_ref: str | None = None,
         sku: str | None = None,
         tracking: str | None = None,
         tag: Sequence[str] | None = None,
@@ -745,11 +746,12 @@ class Orders(AsyncGroup):
 
         Lists the orders, newest first. Customers see their own orders, managers and admins all.
 
-        Managers, admins and service keys also find orders by one search: `number`, `email`, `sku`, `tracking`,
-        `tag` or `q`. An order is found within seconds after it was placed or shipped.
+        Managers, admins and service keys also find orders by one search: `number`, `email`, `external_ref`, `sku`,
+        `tracking`, `tag` or `q`. An order is found within seconds after it was placed or shipped.
 
         **Access:** every signed-in user. Of the users, only managers and admins may filter by `customer_id` and
-        `number` and `email` and `sku` and `tracking` and `tag` and `q`. Service keys with the scope `orders:read`.
+        `number` and `email` and `external_ref` and `sku` and `tracking` and `tag` and `q`. Service keys with the
+        scope `orders:read`.
         """
         return await self._send(
             Call(
@@ -765,6 +767,7 @@ class Orders(AsyncGroup):
                     "customer_id": customer_id,
                     "number": number,
                     "email": email,
+                    "external_ref": external_ref,
                     "sku": sku,
                     "tracking": tracking,
                     "tag": tag,
@@ -783,6 +786,7 @@ class Orders(AsyncGroup):
         customer_id: str | None = None,
         number: str | None = None,
         email: str | None = None,
+        external_ref: str | None = None,
         sku: str | None = None,
         tracking: str | None = None,
         tag: Sequence[str] | None = None,
@@ -802,6 +806,7 @@ class Orders(AsyncGroup):
                     "customer_id": customer_id,
                     "number": number,
                     "email": email,
+                    "external_ref": external_ref,
                     "sku": sku,
                     "tracking": tracking,
                     "tag": tag,
@@ -1523,6 +1528,15 @@ class Shop(AsyncGroup):
 
 class Admin(AsyncGroup):
     """For admins: users and their roles, service keys, the audit log, the stock check and statistics."""
+
+    async def search_everything(self, *, q: str) -> models.SearchResponse:
+        """Search orders, users and products: `GET /api/v1/admin/search`.
+
+        Finds the first orders, users and products that match a text. Their lists have more, with pages.
+
+        **Access:** admins. No service keys.
+        """
+        return await self._send(Call("GET", "/api/v1/admin/search", models.SearchResponse, query={"q": q}))
 
     async def list_users(
         self,

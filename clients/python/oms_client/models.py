@@ -1841,6 +1841,18 @@ class ScheduleResponse(ResponseModel):
 
 
 @dataclass(kw_only=True)
+class SearchResponse(ResponseModel):
+    """The first orders, users and products that match a text, at most five of each."""
+
+    orders: list[ManagedOrderResponse]
+    """Orders, newest first."""
+    users: list[UserResponse]
+    """Users, sorted by e-mail address."""
+    products: list[ManagedProductResponse]
+    """Products, archived ones included: by SKU those that begin with the text, then by name."""
+
+
+@dataclass(kw_only=True)
 class ServiceKeyPage(ResponseModel):
     """A page of service keys, newest first."""
 

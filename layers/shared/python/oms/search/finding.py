@@ -18,11 +18,11 @@ from oms.core.settings import settings
 from oms.core.shown_items import shown_items
 from oms.identity.models import Claim, claim_key
 from oms.orders.models import Order
-from oms.orders.service import list_partitions
+from oms.orders.service import external_order_id, list_partitions
 from oms.orders.states import OrderStatus
 from oms.orders.views import VIEW_ATTRIBUTES
 from oms.search.models import Term
-from oms.search.schemas import SEARCHES, FindOrdersQuery
+from oms.search.schemas import SEARCHES, FindOrdersQuery, split_ref
 from oms.search.terms import TermKind, has_term, order_id_of, partitions
 
 # The status of an order is not part of a term's key. So a page reads this number of found orders at most, and shows
@@ -42,7 +42,7 @@ class _Search:
     statuses: frozenset[OrderStatus]
     reads: list[_Read] = field(default_factory=list)
     order_ids: list[str] = field(default_factory=list)
-    tests: list[Callable[[Order], bool]] = field(default_factory=list)
+    tests: list[Callable[[Order], object]] = field(default_factory=list)
 
     def add_term(self, kind: TermKind, text: str) -> None:
         found = partitions(kind, text, settings().order_shards)
@@ -54,11 +54,19 @@ class _Search:
         self.order_ids.append(order_id)
         self.tests.append(lambda order: order.id == order_id)
 
-    def add_email(self, email: str) -> None:
-        """Adds the orders of the account that has this address now: the account's claim leads to it.
+    def add_external_ref(self, text: str) -> None:
+        """Adds the order of an external reference, whose id is computed from it."""
+        if ref := split_ref(text):
+            self.order_ids.append(external_order_id(ref.channel, ref.id))
+            self.tests.append(lambda order: (it := order.external_ref) and (it.channel, it.id) == (ref.channel, ref.id))
 
-        So they are found by the present address, also those from before it was changed, and no term has an address.
+    def add_email(self, email: str) -> None:
+        """Adds the orders of contacts with this address, and of the account that has it now.
+
+        The address's claim leads to the account. So its orders are found by the present address, also those from before
+        it was changed.
         """
+        self.add_term(TermKind.EMAIL, email)
         key = claim_key(fold(email))
         claim = batch_get(Claim, [key]).get(key)
         if claim is not None:
@@ -104,6 +112,8 @@ def _search_of(query: FindOrdersQuery) -> _Search:
     search = _Search(frozenset(map(OrderStatus, query.status or OrderStatus)))
     if name == "email":
         search.add_email(given)
+    elif name == "external_ref":
+        search.add_external_ref(given)
     elif name == "q":
         _add_all(search, given)
     else:
@@ -121,6 +131,7 @@ def _add_all(search: _Search, text: str) -> None:
     else:
         if _ORDER_ID.fullmatch(text):
             search.add_order(text.upper())
+        search.add_external_ref(text)
         for kind in (TermKind.SKU, TermKind.TRACKING, TermKind.TAG):
             search.add_term(kind, text)
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
+from oms.core.email_addresses import fold
 from oms.core.pseudonyms import term_pseudonym
 from oms.orders.models import Order, shard_number
 
@@ -23,6 +24,7 @@ class TermKind(StrEnum):
     """The kinds of search terms."""
 
     NUMBER = "number"
+    EMAIL = "email"
     SKU = "sku"
     TRACKING = "tracking"
     TAG = "tag"
@@ -30,7 +32,7 @@ class TermKind(StrEnum):
 
 _SHARED = frozenset({TermKind.SKU, TermKind.TAG})
 """The kinds whose terms many orders have."""
-_OF_PERSONS = frozenset({TermKind.TRACKING})
+_OF_PERSONS = frozenset({TermKind.EMAIL, TermKind.TRACKING})
 """The kinds whose terms lead to a person, also outside the shop."""
 
 
@@ -57,6 +59,8 @@ def normalized(kind: TermKind, text: str) -> str:
 
     People type the tracking number of a parcel with blanks and hyphens, and a number in lower case.
     """
+    if kind is TermKind.EMAIL:
+        return fold(text)
     folded = text.strip().casefold()
     if kind is TermKind.TRACKING:
         return "".join(character for character in folded if character.isalnum())
@@ -76,6 +80,8 @@ def has_term(order: Order, kind: TermKind, text: str) -> bool:
 
 def _texts(order: Order) -> Iterable[tuple[TermKind, str]]:
     yield TermKind.NUMBER, order.number
+    if order.contact is not None:
+        yield TermKind.EMAIL, order.contact["email"]
     for line in order.lines:
         yield TermKind.SKU, line.sku
     if order.shipment is not None:
