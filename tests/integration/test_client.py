@@ -15,7 +15,7 @@ from tests.support.local_cloud.shop import WAIT_SECONDS
 
 pytestmark = pytest.mark.full
 
-SCOPES = "catalogue:read,catalogue:write,customers:read,orders:create,orders:read,orders:manage,events:read,stock:write"
+SCOPES = "catalogue:read,catalogue:write,orders:create,orders:read,orders:manage,events:read,stock:write"
 CLIENT = ROOT / "clients/python"
 OMS = "from oms_client.cli import main; main()"
 ROWS = 50

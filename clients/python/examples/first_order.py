@@ -3,7 +3,7 @@
     OMS_URL=http://localhost:5000 OMS_KEY=oms_… python first_order.py products.csv 1001
 
 The file has the columns sku, name, category, price and stock; 1001 is the order's number in the web shop. The key needs
-the scopes catalogue:read, catalogue:write, customers:read, orders:create, orders:read, orders:manage and events:read.
+the scopes catalogue:read, catalogue:write, orders:create, orders:read, orders:manage and events:read.
 The program can be run again, also after an interruption: each product, the order and the shipment are made once.
 """
 
@@ -19,7 +19,7 @@ from oms_client.models import ExternalRefRequest, ManagedOrderResponse, OrderCus
 from oms_client.problems import SkuTakenError
 
 Order: TypeAlias = ManagedOrderResponse | OrderResponse
-EMAIL = "alice@demo.example"
+EMAIL = "grace@example.org"
 
 
 def main(file: Path, number: str) -> None:
@@ -58,11 +58,10 @@ def place_order(oms: OmsClient, sku: str, number: str) -> Order:
     # The list of products is a moment behind.
     while (product := next(oms.inventory.iter_products(sku=sku), None)) is None:
         time.sleep(0.5)
-    customer = next(oms.admin.iter_users(q=EMAIL))
     return oms.orders.create_order(
         items=[OrderItem(product_id=product.id, quantity=2)],
         shipping_cost=Decimal("4.90"),
-        customer=OrderCustomer(id=customer.id),
+        customer=OrderCustomer(email=EMAIL, name="Grace Hopper"),
         external_ref=ExternalRefRequest(channel="web", id=number),
     )
 
