@@ -192,7 +192,7 @@ def test_an_external_reference_finds_its_order_at_once(manager: Person, product:
     assert listed(manager, external_ref="shop-1:no:%2017") == []
 
 
-def test_a_term_that_the_order_no_longer_has_does_not_show_it(manager: Person) -> None:
+def test_f14_a_term_that_the_order_no_longer_has_does_not_show_it(manager: Person) -> None:
     orders = past_orders(2)
     store_with_terms(orders)
     sku = "Old-1"

@@ -96,7 +96,7 @@ def test_a_shipment_writes_its_tracking_number_alone() -> None:
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_any_order_of_the_changes_leaves_the_terms_of_the_orders(seed: int) -> None:
+def test_f14_any_order_of_the_changes_leaves_the_terms_of_the_orders(seed: int) -> None:
     """Batches are cut, repeated and reordered at random; the last processing of each record is after all writes."""
     chance = random.Random(seed)
     records: list[Record] = []
@@ -115,7 +115,7 @@ def test_any_order_of_the_changes_leaves_the_terms_of_the_orders(seed: int) -> N
     assert stored_terms() == current_terms()
 
 
-def test_an_order_that_changes_while_its_terms_are_written_has_the_last_ones() -> None:
+def test_f13_an_order_that_changes_while_its_terms_are_written_has_the_last_ones() -> None:
     (order,) = orders()
     _, placed, edited, shipped = versions_of(order)
     later = [edited, shipped]
@@ -133,7 +133,7 @@ def test_an_order_that_changes_while_its_terms_are_written_has_the_last_ones() -
     assert stored_terms() == current_terms()
 
 
-def test_a_late_worker_removes_the_term_that_it_wrote_too_late() -> None:
+def test_f13_a_late_worker_removes_the_term_that_it_wrote_too_late() -> None:
     """Two workers have the record of one order, as during a redrive. The first one writes after the second one."""
     (order,) = orders()
     _, placed, edited, _ = versions_of(order)
@@ -166,7 +166,7 @@ def test_a_removed_order_loses_its_terms() -> None:
 
 
 @pytest.mark.parametrize("number", range(1, 7))
-def test_a_crash_at_any_call_is_repaired_by_the_next_delivery(number: int) -> None:
+def test_f13_a_crash_at_any_call_is_repaired_by_the_next_delivery(number: int) -> None:
     made = orders(30)
     for order in made:
         put(order)

@@ -41,6 +41,22 @@ GUARDS = (
         "tests/functional/test_feed.py::test_f13_a_crash_anywhere_leaves_no_gap_and_no_double",
     ),
     Guard(
+        "F13",
+        "the finder reads an order after it wrote its terms",
+        f"{LIBRARY}/search/indexing.py",
+        "        if not changed:\n            return\n",
+        "        return\n",
+        "tests/functional/test_finder.py::test_f13_a_late_worker_removes_the_term_that_it_wrote_too_late",
+    ),
+    Guard(
+        "F14",
+        "a found order is shown only if it still matches",
+        f"{LIBRARY}/search/finding.py",
+        " and search.matches(order)]",
+        "]",
+        "tests/functional/test_find_orders.py::test_f14_a_term_that_the_order_no_longer_has_does_not_show_it",
+    ),
+    Guard(
         "F14",
         "an older version of a contribution changes no sum",
         _SUMS,
