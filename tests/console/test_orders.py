@@ -132,6 +132,31 @@ def test_a_change_of_another_person_is_shown_and_not_overwritten(
     assert status_of(signed_in, order) == "confirmed"
 
 
+def test_an_edit_shows_its_changes_and_keeps_those_of_others(
+    office: Office, signed_in: SignedIn, product: str
+) -> None:
+    address = {"name": "A. Moreau", "line1": "Rue de la Paix 1", "city": "Paris", "country": "FR"}
+    order = place(signed_in, product, shipping_address=address, note="At the gate.")
+    page = office.open("manager")
+    open_order(page, order)
+    page.get_by_role("button", name="Edit", exact=True).click()
+    page.get_by_label("City").first.fill("Lyon")
+    page.get_by_label("Tags").fill("VIP, gift")
+    page.get_by_role("button", name="Show the changes").click()
+    expect(page.get_by_role("dialog")).to_contain_text("Paris")
+    expect(page.get_by_role("dialog")).to_contain_text("Lyon")
+
+    path = f"{ORDERS}/{order['id']}"
+    assert signed_in("alice").patch(path, json={"note": "At the door."}).status_code == 200
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("alert")).to_contain_text("Someone else changed this meanwhile")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(page.get_by_text("Changed: Ships to, Tags")).to_be_visible()
+    now = signed_in("manager").get(path).json()
+    assert (now["shipping_address"]["city"], now["tags"], now["note"]) == ("Lyon", ["gift", "vip"], "At the door.")
+
+
 def test_an_order_is_taken_back_without_its_units(office: Office, signed_in: SignedIn, product: str) -> None:
     order = place(signed_in, product, 2)
     manager = signed_in("manager")

@@ -1,8 +1,12 @@
 import { Link } from '@tanstack/react-router'
+import { Pencil } from 'lucide-react'
+import { useState } from 'react'
 import type { Order, Schemas } from '~/api/client'
 import { useTexts } from '~/texts'
 import { Card } from '~/ui/Card'
 import { linesOf } from './address'
+import { EditOrder } from './EditOrder'
+import { isEditable } from './edit'
 import { nameOf } from './orders'
 
 /** Who ordered, and the addresses and the note of the order. */
@@ -10,9 +14,19 @@ export function Buyer(props: { order: Order }) {
   const texts = useTexts()
   const { order } = props
   const { contact } = order
+  const [isEditing, setEditing] = useState(false)
   const person = order.customer ?? contact
   return (
-    <Card title={texts.order.customer}>
+    <Card
+      title={texts.order.customer}
+      aside={
+        isEditable(order) && (
+          <button type="button" className="button no-print" onClick={() => setEditing(true)}>
+            <Pencil size={15} aria-hidden /> {texts.order.edit.open}
+          </button>
+        )
+      }
+    >
       <div className="body stack">
         <div className="stack tight">
           {person ? (
@@ -56,6 +70,7 @@ export function Buyer(props: { order: Order }) {
           </div>
         )}
       </div>
+      {isEditing && <EditOrder order={order} onClose={() => setEditing(false)} />}
     </Card>
   )
 }

@@ -151,7 +151,13 @@ function History(props: { order: Order }) {
             <ol className="timeline">
               {items.toReversed().map((it) => (
                 <li key={`${it.at} ${it.to}`}>
-                  <OrderBadge status={it.to} />{' '}
+                  {it.changed.length ? (
+                    texts.order.changedFields(
+                      it.changed.map((name) => texts.order.fields[name] ?? name).join(', '),
+                    )
+                  ) : (
+                    <OrderBadge status={it.to} />
+                  )}{' '}
                   <span className="quiet">
                     <time dateTime={it.at} title={formats.dateTime(it.at)}>
                       {formats.ago(it.at)}
