@@ -45,7 +45,8 @@ const routes = [
   createRoute({
     getParentRoute: () => root,
     path: '/orders',
-    validateSearch: (search: Search): OrdersSearch => text(search, 'q', 'status', 'from', 'to', 'customer'),
+    validateSearch: (search: Search): OrdersSearch =>
+      text(search, 'q', 'by', 'status', 'from', 'to', 'customer'),
     component: lazyRouteComponent(LOAD['/orders'], 'Orders'),
   }),
   createRoute({

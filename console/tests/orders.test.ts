@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { Order, Page } from '~/api/client'
-import { dayOf, keepMatches, matches } from '~/pages/orders/find'
+import { keepMatches, matches } from '~/pages/orders/find'
+import { orderQuery } from '~/pages/orders/query'
 
 const ORDER = {
   id: '6Q2ENPEX73RZ07MZ572P',
@@ -11,23 +12,9 @@ const ORDER = {
   shipment: { tracking_number: 'JD014600' },
 } as unknown as Order
 
-describe('the day of an order number', () => {
-  it.each([
-    ['20261130-6Q2ENPEX73', '2026-11-30'],
-    ['20261130-6q', '2026-11-30'],
-    ['20261130', '2026-11-30'],
-    ['2026-11-30', null],
-    ['20261131-6Q2ENPEX73', null],
-    ['05511974483965', null],
-    ['JD014600', null],
-    ['', null],
-  ])('of %s is %s', (words, day) => expect(dayOf(words)).toBe(day))
-})
-
 describe('an order is found', () => {
-  it.each(['20261130-6q2e', 'ines carvalho', 'Carvalho', 'INES.C', 'jd0146', 'dr. weiß', '6Q2ENPEX73'])(
-    'by %s',
-    (words) => expect(matches(ORDER, words)).toBe(true),
+  it.each(['ines carvalho', 'Carvalho', 'INES.C', 'dr. weiß'])('by %s', (words) =>
+    expect(matches(ORDER, words)).toBe(true),
   )
 
   it('by nothing else', () => expect(matches(ORDER, 'weber')).toBe(false))
@@ -44,5 +31,20 @@ it('says how far a page reached, also where nothing matched', () => {
     items: [],
     next_cursor: 'next',
     searched_to: ORDER.created_at,
+  })
+})
+
+describe('a search for orders', () => {
+  it('is left to the API, which has one search at a time', () => {
+    expect(orderQuery({ q: 'JD014600', status: 'shipped', customer: 'C' })).toEqual({
+      limit: 50,
+      q: 'JD014600',
+      status: ['shipped'],
+    })
+    expect(orderQuery({ customer: 'C' })).toEqual({ limit: 50, customer_id: 'C' })
+  })
+
+  it('for a name reads as many orders as a page can have, without the name', () => {
+    expect(orderQuery({ q: 'Weber', by: 'name', customer: 'C' })).toEqual({ limit: 100, customer_id: 'C' })
   })
 })

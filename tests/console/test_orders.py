@@ -132,9 +132,7 @@ def test_a_change_of_another_person_is_shown_and_not_overwritten(
     assert status_of(signed_in, order) == "confirmed"
 
 
-def test_an_edit_shows_its_changes_and_keeps_those_of_others(
-    office: Office, signed_in: SignedIn, product: str
-) -> None:
+def test_an_edit_shows_its_changes_and_keeps_those_of_others(office: Office, signed_in: SignedIn, product: str) -> None:
     address = {"name": "A. Moreau", "line1": "Rue de la Paix 1", "city": "Paris", "country": "FR"}
     order = place(signed_in, product, shipping_address=address, note="At the gate.")
     page = office.open("manager")

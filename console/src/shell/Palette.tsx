@@ -1,11 +1,10 @@
-/** The field that finds anything: pages by name, orders by number, products by name or SKU, users by e-mail address. */
+/** The field that finds anything: pages by name, orders by all that the API finds, products by name or SKU, users by e-mail address. */
 
 import { useQuery } from '@tanstack/react-query'
 import { useNavigate } from '@tanstack/react-router'
 import { useEffect, useState } from 'react'
 import { api, body, type Schemas } from '~/api/client'
-import { dayOf } from '~/pages/orders/find'
-import { findNumber, readOrder } from '~/pages/orders/orders'
+import { findOrders, nameOf } from '~/pages/orders/orders'
 import { searchProducts } from '~/pages/products/products'
 import { currentUser } from '~/session/session'
 import { useTexts } from '~/texts'
@@ -14,7 +13,6 @@ import { pagesOf } from './pages'
 
 type Found = { to: string; search?: Record<string, string>; text: string; more: string }
 
-const NUMBER = /^\d{8}-\w+$/
 const PAUSE_MS = 180
 const SHOWN = 5
 
@@ -30,20 +28,15 @@ function useSettled(value: string): string {
 /** Searches the API. Each part may find nothing, or be refused to this role, without hiding the others. */
 async function search(words: string, admin: boolean): Promise<Found[]> {
   const nothing = () => null
-  const [order, products, users] = await Promise.all([
-    (/^[0-9A-Za-z]{16,40}$/.test(words)
-      ? readOrder(words)
-      : NUMBER.test(words) && dayOf(words)
-        ? findNumber(words)
-        : Promise.resolve(null)
-    ).catch(nothing),
+  const [orders, products, users] = await Promise.all([
+    findOrders(words, SHOWN).catch(nothing),
     searchProducts(words, SHOWN).catch(nothing),
     admin
       ? body(api.GET('/api/v1/admin/users', { params: { query: { q: words, limit: SHOWN } } })).catch(nothing)
       : null,
   ])
   const found: Found[] = []
-  if (order) found.push({ to: `/orders/${order.id}`, text: order.number, more: order.customer?.email ?? '' })
+  for (const it of orders ?? []) found.push({ to: `/orders/${it.id}`, text: it.number, more: nameOf(it) })
   for (const it of products ?? []) found.push({ to: `/products/${it.id}`, text: it.name, more: it.sku })
   for (const it of (users?.items ?? []) as Schemas['UserResponse'][])
     found.push({

@@ -289,7 +289,10 @@ export const de: Texts = {
     emptyShop: 'Noch keine Bestellungen',
     emptyShopLead: 'Neue Bestellungen erscheinen hier von selbst.',
     fresh: (n: number) => (n === 1 ? '1 neue Bestellung' : `${n} neue Bestellungen`),
-    search: 'Nummer, Name, E-Mail, Sendungsnummer',
+    search: 'Nummer, E-Mail, SKU, Sendungsnummer',
+    emptySearch:
+      'Nummern, E-Mail-Adressen, SKUs und Sendungsnummern werden als Ganzes gefunden. Namen werden in den neuesten Bestellungen gesucht.',
+    searchNames: 'Namen durchsuchen',
     notFoundYet: 'Nicht unter den neuesten Bestellungen',
     bulk: {
       confirm: 'Bestätigen',

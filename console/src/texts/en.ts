@@ -278,7 +278,10 @@ export const en = {
     emptyShop: 'No orders yet',
     emptyShopLead: 'New orders appear here by themselves.',
     fresh: (n: number) => (n === 1 ? '1 new order' : `${n} new orders`),
-    search: 'Number, name, e-mail or tracking number',
+    search: 'Number, e-mail, SKU, tracking number',
+    emptySearch:
+      'Numbers, e-mail addresses, SKUs and tracking numbers are found as a whole. Names are searched in the newest orders.',
+    searchNames: 'Search the names',
     notFoundYet: 'Not among the newest orders',
     bulk: {
       confirm: 'Confirm',

@@ -1,3 +1,4 @@
+import { Link } from '@tanstack/react-router'
 import type { Order } from '~/api/client'
 import { useTexts } from '~/texts'
 import { Card } from '~/ui/Card'
@@ -30,9 +31,9 @@ export function Details(props: { order: Order }) {
             <dt>{texts.order.tags}</dt>
             <dd className="chips">
               {tags.map((it) => (
-                <span key={it} className="tag break">
+                <Link key={it} to="/orders" search={{ q: it }} className="tag break">
                   {it}
-                </span>
+                </Link>
               ))}
             </dd>
           </div>

@@ -19,7 +19,7 @@ import { useRows } from '~/ui/useRows'
 import { BulkBar } from './BulkBar'
 import type { Searched } from './find'
 import { nameOf, readOrders, unitsOf } from './orders'
-import type { OrdersSearch } from './query'
+import { isCompared, type OrdersSearch } from './query'
 
 /** Views that shops use every day, as the statuses of the address. */
 const VIEWS = {
@@ -76,8 +76,8 @@ export function Orders() {
         {chosen.length > 0 && <BulkBar orders={chosen} onDone={() => setSelected(new Set())} />}
         <ListFrame
           list={list}
-          empty={<NoOrders isFiltered={Object.keys(search).length > 0} hasMore={list.hasNextPage} />}
-          more={search.q ? <SearchOn list={list} time={searchedTo} /> : undefined}
+          empty={<NoOrders search={search} hasMore={list.hasNextPage} />}
+          more={isCompared(search) ? <SearchOn list={list} time={searchedTo} /> : undefined}
         >
           <Table
             columns={[
@@ -107,12 +107,26 @@ export function Orders() {
   )
 }
 
-function NoOrders(props: { isFiltered: boolean; hasMore: boolean }) {
+function NoOrders(props: { search: OrdersSearch; hasMore: boolean }) {
   const texts = useTexts()
+  const { search } = props
   // A button below searches on.
   if (props.hasMore) return <Empty icon={PackageOpen} title={texts.orders.notFoundYet} />
-  if (!props.isFiltered)
+  if (!Object.keys(search).length)
     return <Empty icon={PackageOpen} title={texts.orders.emptyShop} lead={texts.orders.emptyShopLead} />
+  if (search.q && !isCompared(search))
+    return (
+      <Empty
+        icon={PackageOpen}
+        title={texts.orders.empty}
+        lead={texts.orders.emptySearch}
+        action={
+          <Link to="/orders" search={{ ...search, by: 'name' }} className="button">
+            {texts.orders.searchNames}
+          </Link>
+        }
+      />
+    )
   return (
     <Empty
       icon={PackageOpen}
@@ -195,7 +209,7 @@ function Filters(props: { search: OrdersSearch }) {
   const navigate = useNavigate({ from: '/orders' })
   const { search } = props
   const change = (name: keyof OrdersSearch, value: string) =>
-    navigate({ search: { ...search, [name]: value || undefined }, replace: true })
+    navigate({ search: ({ by: _, ...before }) => ({ ...before, [name]: value || undefined }), replace: true })
   return (
     <div className="row filters no-print">
       <SearchBox

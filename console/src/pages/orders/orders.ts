@@ -1,8 +1,8 @@
 import type { InfiniteData } from '@tanstack/react-query'
 import { api, body, newKey, type Order, type OrderStatus, type Page, writing } from '~/api/client'
 import { queries, reread } from '~/api/queries'
-import { dayOf, keepMatches, type Searched } from './find'
-import { type OrdersSearch, orderQuery, statusesOf } from './query'
+import { keepMatches, type Searched } from './find'
+import { isCompared, type OrdersSearch, orderQuery, statusesOf } from './query'
 
 export type Move = 'confirm' | 'ship' | 'deliver' | 'cancel' | 'return'
 
@@ -17,25 +17,17 @@ export const MOVES: Record<OrderStatus, Move[]> = {
   expired: [],
 }
 
-const MOST_PAGES_OF_A_DAY = 10
-
-/** Reads a page of orders. With `q` it has only those that match; it may then be empty. */
+/** Reads a page of orders. Of those that are compared with `q` it has only those that match; it may then be empty. */
 export async function readOrders(search: OrdersSearch, cursor?: string): Promise<Searched> {
   const query = orderQuery(search, cursor)
   const page = (await body(api.GET('/api/v1/orders', { params: { query } }))) as Page<Order>
-  return search.q ? keepMatches(page, search.q) : page
+  return search.q && isCompared(search) ? keepMatches(page, search.q) : page
 }
 
-/** The order with this number, found among those of its day, or null. */
-export async function findNumber(number: string): Promise<Order | null> {
-  let cursor: string | undefined
-  for (let pages = 0; dayOf(number) && pages < MOST_PAGES_OF_A_DAY; pages++) {
-    const page = await readOrders({ q: number }, cursor)
-    if (page.items[0]) return page.items[0]
-    if (!page.next_cursor) break
-    cursor = page.next_cursor
-  }
-  return null
+/** Returns the newest orders with this number, id, e-mail address, SKU, tracking number or tag. */
+export async function findOrders(q: string, limit: number): Promise<Order[]> {
+  const query = { q, limit }
+  return ((await body(api.GET('/api/v1/orders', { params: { query } }))) as Page<Order>).items
 }
 
 export async function readOrder(id: string): Promise<Order> {

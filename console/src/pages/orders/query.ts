@@ -2,9 +2,16 @@
 
 import type { OrderStatus } from '~/api/client'
 import { given, urlOf } from '~/api/query'
-import { dayOf } from './find'
 
-export type OrdersSearch = { q?: string; status?: string; from?: string; to?: string; customer?: string }
+/** `by` is `name` if the orders are read and compared with `q` here, since the API finds no names. */
+export type OrdersSearch = {
+  q?: string
+  by?: string
+  status?: string
+  from?: string
+  to?: string
+  customer?: string
+}
 
 const PAGE = 50
 const MOST = 100
@@ -16,20 +23,18 @@ export function statusesOf(search: OrdersSearch): OrderStatus[] {
   return (search.status ?? '').split(',').filter((it) => STATUSES.includes(it)) as OrderStatus[]
 }
 
-/** The parameters of the API for a page of the list. A search for `q` compares as many orders as a page can have. */
+/** Whether the orders are compared with `q` here. */
+export function isCompared({ q, by }: OrdersSearch): boolean {
+  return !!q && by === 'name'
+}
+
+/** The parameters of the API for a page of the list. It has one search at a time: for `q` or for a customer. */
 export function orderQuery(search: OrdersSearch, cursor?: string) {
   const status = statusesOf(search)
-  const day = search.q && dayOf(search.q)
-  return {
-    limit: search.q ? MOST : PAGE,
-    ...given({
-      cursor,
-      status: status.length ? status : undefined,
-      from: search.from || day,
-      to: search.to || day,
-      customer_id: search.customer,
-    }),
-  }
+  const { q, from, to, customer } = search
+  const filters = { cursor, status: status.length ? status : undefined, from, to }
+  if (isCompared(search)) return { limit: MOST, ...given({ ...filters, customer_id: customer }) }
+  return { limit: PAGE, ...given({ ...filters, q, customer_id: q ? undefined : customer }) }
 }
 
 /** The path of the first page. */
