@@ -291,7 +291,7 @@ export const de: Texts = {
     fresh: (n: number) => (n === 1 ? '1 neue Bestellung' : `${n} neue Bestellungen`),
     search: 'Nummer, E-Mail, SKU, Sendungsnummer',
     emptySearch:
-      'Nummern, E-Mail-Adressen, SKUs und Sendungsnummern werden als Ganzes gefunden. Namen werden in den neuesten Bestellungen gesucht.',
+      'Nummern, auch die anderer Systeme, E-Mail-Adressen, SKUs, Sendungsnummern und Schlagwörter werden als Ganzes gefunden. Namen werden in den neuesten Bestellungen gesucht.',
     searchNames: 'Namen durchsuchen',
     notFoundYet: 'Nicht unter den neuesten Bestellungen',
     bulk: {

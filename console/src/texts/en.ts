@@ -280,7 +280,7 @@ export const en = {
     fresh: (n: number) => (n === 1 ? '1 new order' : `${n} new orders`),
     search: 'Number, e-mail, SKU, tracking number',
     emptySearch:
-      'Numbers, e-mail addresses, SKUs and tracking numbers are found as a whole. Names are searched in the newest orders.',
+      'Numbers, also those of other systems, e-mail addresses, SKUs, tracking numbers and tags are found as a whole. Names are searched in the newest orders.',
     searchNames: 'Search the names',
     notFoundYet: 'Not among the newest orders',
     bulk: {

@@ -16,6 +16,7 @@ export function Buyer(props: { order: Order }) {
   const { contact } = order
   const [isEditing, setEditing] = useState(false)
   const person = order.customer ?? contact
+  const others = order.customer_id ? { customer: order.customer_id } : contact && { q: contact.email }
   return (
     <Card
       title={texts.order.customer}
@@ -41,9 +42,9 @@ export function Buyer(props: { order: Order }) {
           )}
           {contact?.phone && <Phone number={contact.phone} />}
           {contact && <span className="hint">{texts.order.noAccount}</span>}
-          {order.customer_id && (
+          {others && (
             <div className="small">
-              <Link to="/orders" search={{ customer: order.customer_id }}>
+              <Link to="/orders" search={others}>
                 {texts.order.otherOrders}
               </Link>
             </div>
