@@ -68,6 +68,8 @@ USERS = "user#*"
 # The copies of service keys, which requests read.
 SERVICE_KEYS = "key#*"
 # The counters of the requests of users and service keys, and the noted uses of service keys.
+# The counters of the orders of unverified customers, contacts and guests, and of the requests of guests.
+ORDER_COUNTERS = ("slot#orders#*", "slot#contact-orders#*", "slot#guest-orders#*", "slot#address#*")
 REQUESTS = ("slot#user#*", "slot#key#*", "key-use#*")
 SECRET_SETTINGS = {"OMS_SIGNING_KEYS_SECRET": SIGNING_KEYS, "OMS_PEPPER_SECRET": PEPPER}
 
@@ -118,7 +120,7 @@ class Functions(Construct):
             concurrency=stage.passwords_concurrency,
         )
         self.inventory = serving("Inventory", "inventory.handler", environment=requests | _public_catalogue(stage))
-        self.orders = serving("Orders", "orders.handler", environment=requests | order_limits(stage))
+        self.orders = serving("Orders", "orders.handler", environment=requests | order_limits(stage) | _guests(stage))
         # The pepper is for the digests of addresses; this function compares no passwords.
         self.admin = serving("Admin", "admin.handler", environment=requests | pepper)
         self.webhooks = serving(
@@ -194,7 +196,7 @@ class Functions(Construct):
             grant_in(data.identity, function, ["UpdateItem"], partitions=REQUESTS)
         # Also for the requests without a token of an address.
         grant_in(data.identity, self.inventory, ["UpdateItem"], partitions=[*REQUESTS, "slot#address#*"])
-        grant_in(data.identity, self.orders, ["UpdateItem"], partitions=[*REQUESTS, "slot#orders#*"])
+        grant_in(data.identity, self.orders, ["UpdateItem"], partitions=[*REQUESTS, *ORDER_COUNTERS])
 
         grant(data.inventory, self.inventory, *READ, "PutItem", "UpdateItem")
         # For categories whose last product was removed.
@@ -402,6 +404,16 @@ def _mail_limits(stage: Stage) -> dict[str, str]:
 def _public_catalogue(stage: Stage) -> dict[str, str]:
     limit = {"OMS_ANONYMOUS_REQUESTS": str(stage.anonymous_requests_per_minute)}
     return {"OMS_PUBLIC_CATALOGUE": "true", **limit} if stage.public_catalogue else {}
+
+
+def _guests(stage: Stage) -> dict[str, str]:
+    if not stage.guest_checkout:
+        return {}
+    return {
+        "OMS_GUEST_CHECKOUT": "true",
+        "OMS_GUEST_ORDERS": str(stage.guest_orders_limit),
+        "OMS_ANONYMOUS_REQUESTS": str(stage.anonymous_requests_per_minute),
+    }
 
 
 def _front(stage: Stage) -> dict[str, str]:

@@ -135,6 +135,11 @@ class Stage(BaseModel):
     public_catalogue: bool = False
     # Such requests per minute of one client address, without those that a cache answers; 0 means no limit.
     anonymous_requests_per_minute: int = Field(600, ge=0, multiple_of=10)
+    # Whether guests, who send no token, may place orders: see docs/integrate/orders-for-anyone.md. Their requests also
+    # count as `anonymous_requests_per_minute`.
+    guest_checkout: bool = False
+    # Orders of guests from one client address in the time of a hold, `hold_seconds`.
+    guest_orders_limit: int = Field(20, ge=1)
     # The functions' architecture. arm64 is cheaper for the same work; the local stage has that of its machine.
     architecture: Literal["arm64", "x86_64"] = "arm64"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

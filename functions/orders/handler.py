@@ -7,6 +7,7 @@ from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
 from oms.audit import audit_log
+from oms.core.errors import InvalidRequestError
 from oms.core.idempotency import IdempotentResult
 from oms.core.schemas import EmptyRequest, Request
 from oms.http import api
@@ -22,6 +23,7 @@ from oms.orders.moves import MoveRequest
 from oms.orders.schemas import (
     CancelRequest,
     CreateOrderRequest,
+    GuestOrderResponse,
     HistoryEntryResponse,
     ManagedOrderResponse,
     OrderHistory,
@@ -39,6 +41,7 @@ from oms.service_keys.scopes import Scope
 
 app = APIGatewayHttpResolver(**RESOLVER_OPTIONS)
 
+_MIN_KEY_OF_GUESTS = 16
 # The fields of an order that customers may not send, with the scope that a service key needs for each.
 _FOR_MANAGERS: dict[str, Scope] = {
     "customer": "orders:create",
@@ -70,19 +73,31 @@ def list_orders(query: Annotated[FindOrdersQuery, Query()]) -> Response[OrderPag
     return api.listed(page, view.show, OrderPage)
 
 
-@app.post("/api/v1/orders", status_code=201, **customer(scope="orders:create", manager_fields=_FOR_MANAGERS))
-def create_order(request: CreateOrderRequest) -> Response[ManagedOrderResponse | OrderResponse]:
+@app.post(
+    "/api/v1/orders",
+    status_code=201,
+    **customer(scope="orders:create", manager_fields=_FOR_MANAGERS, guests="checkout"),
+)
+def create_order(request: CreateOrderRequest) -> Response[ManagedOrderResponse | GuestOrderResponse | OrderResponse]:
     """Place an order.
 
     Reserves the stock of all lines, or of none. The order is `pending` until a manager confirms it. If no manager does
     so in time, the order expires and the stock is released.
 
     Customers order for themselves. Managers and service keys may order for a customer, and with the order's reference
-    in another system.
+    in another system. Guests send `customer.email`, and get the order's token.
     """
-    view = _view()
+    view, guest = _view(), api.current_guest()
+    key = api.idempotency_key()
+    if guest is not None:
+        _check_guests_request(request, key)
     placed = service.place_order(
-        request, actor=current_caller(), account=_account(), key=api.idempotency_key(), view=view
+        request,
+        actor=guest or current_caller(),
+        account=_account(),
+        key=key,
+        view=view,
+        guest_address=api.client_address() if guest else None,
     )
     order = placed.value
     return api.created(
@@ -103,8 +118,8 @@ def quote_order(request: CreateOrderRequest) -> Response[QuoteResponse]:
     return api.ok(quote_response(service.quote_order(request, actor=current_caller(), account=_account())))
 
 
-@app.get("/api/v1/orders/<order_id>", **customer(scope="orders:read"))
-def get_order(order_id: str) -> Response[ManagedOrderResponse | OrderResponse]:
+@app.get("/api/v1/orders/<order_id>", **customer(scope="orders:read", guests="order"))
+def get_order(order_id: str) -> Response[ManagedOrderResponse | GuestOrderResponse | OrderResponse]:
     """Get an order.
 
     Customers get a 404 for another customer's order.
@@ -124,7 +139,7 @@ def update_order(order_id: str, request: UpdateOrderRequest) -> Response[Managed
     return _moved(edits.update_order, order_id, request)
 
 
-@app.get("/api/v1/orders/<order_id>/history", **customer(scope="orders:read"))
+@app.get("/api/v1/orders/<order_id>/history", **customer(scope="orders:read", guests="order"))
 def get_order_history(order_id: str) -> Response[OrderHistory]:
     """Get an order's history.
 
@@ -134,9 +149,11 @@ def get_order_history(order_id: str) -> Response[OrderHistory]:
     return api.ok(OrderHistory(items=[HistoryEntryResponse.of(entry) for entry in order.history]))
 
 
-@app.post("/api/v1/orders/<order_id>/cancel", **customer(scope="orders:manage"))
+@app.post("/api/v1/orders/<order_id>/cancel", **customer(scope="orders:manage", guests="order"))
 @api.versioned
-def cancel_order(order_id: str, request: CancelRequest) -> Response[ManagedOrderResponse | OrderResponse]:
+def cancel_order(
+    order_id: str, request: CancelRequest
+) -> Response[ManagedOrderResponse | GuestOrderResponse | OrderResponse]:
     """Cancel an order.
 
     Allowed from `pending` or `confirmed`. The stock is released, and the customer gets a mail.
@@ -184,17 +201,34 @@ def return_order(order_id: str, request: ReturnRequest) -> Response[ManagedOrder
     return _moved(moves.return_order, order_id, request)
 
 
+def _check_guests_request(request: CreateOrderRequest, key: str | None) -> None:
+    """Raises InvalidRequestError unless a guest's request names a contact, with a key that cannot be guessed."""
+    if request.customer is None:
+        raise InvalidRequestError.at("is required for guests", pointer="#/customer")
+    if request.customer.email is None:
+        raise InvalidRequestError.at("is required for guests", pointer="#/customer/email")
+    # A replay returns the order's token, so the key must be a secret of the guest.
+    if key is not None and len(key) < _MIN_KEY_OF_GUESTS:
+        raise InvalidRequestError.at(
+            f"must have at least {_MIN_KEY_OF_GUESTS} characters; use a random UUID", header="Idempotency-Key"
+        )
+
+
 def _account() -> User | None:
-    """Returns the signed-in user; None for a service key, which has no account of its own."""
-    caller = current_caller()
+    """Returns the signed-in user; None for a guest or a service key, which have no account."""
+    caller = None if api.current_guest() else current_caller()
     return caller.user if isinstance(caller, CurrentUser) else None
 
 
 def _visibility() -> Visibility:
+    if guest := api.current_guest():
+        return Visibility.of_guest(guest)
     return Visibility.of(current_caller())
 
 
 def _view() -> View:
+    if guest := api.current_guest():
+        return View(None, managed=False, guest=guest)
     caller = current_caller()
     if isinstance(caller, CurrentUser):
         return View(caller.user, managed=caller.is_manager)
@@ -204,10 +238,10 @@ def _view() -> View:
 
 def _moved[Body: Request](
     move: Callable[[str, MoveRequest[Body]], IdempotentResult[Order]], order_id: str, body: Body
-) -> Response[ManagedOrderResponse | OrderResponse]:
+) -> Response[ManagedOrderResponse | GuestOrderResponse | OrderResponse]:
     view = _view()
     request = MoveRequest(
-        current_caller(),
+        api.current_guest() or current_caller(),
         body,
         visibility=_visibility(),
         key=api.idempotency_key(),

@@ -147,6 +147,12 @@ def _texts(function: FunctionType) -> tuple[str, str]:
     return summary.strip().removesuffix("."), description.strip()
 
 
+_GUESTS = {
+    "checkout": " If the shop has switched on `guest_checkout`: also guests, without a token.",
+    "order": " Also guests, with the token of this order.",
+}
+
+
 def _may_call(route: Route) -> str:
     """Returns the sentence about the route's access rule."""
     rule = route.openapi_extensions or {}
@@ -162,7 +168,7 @@ def _may_call(route: Route) -> str:
     access += f" Service keys with the scope `{scope}`." if scope else " No service keys."
     if is_in_catalogue(route):
         access += " If the shop has switched on `public_catalogue`: also anyone, without a token."
-    return access
+    return access + _GUESTS.get(rule.get("x-guests", ""), "")
 
 
 def _described(parameters: list[Json], route: Route, schemas: Json) -> list[Json]:

@@ -310,7 +310,9 @@ def test_functions_of_routes_can_write_only_the_counts_of_users_and_keys(prod: S
     writers = conditions_on(prod, "DataIdentity", "PutItem", "UpdateItem")
     counts = ("slot#user#*", "slot#key#*", "key-use#*")
 
-    assert writers["Orders"] == [only(*counts, "slot#orders#*")]
+    assert writers["Orders"] == [
+        only(*counts, "slot#orders#*", "slot#contact-orders#*", "slot#guest-orders#*", "slot#address#*")
+    ]
     assert writers["Inventory"] == [only(*counts, "slot#address#*")]
     assert [writers[name] for name in ("Webhooks", "Reports")] == [[only(*counts)]] * 2
 

@@ -213,6 +213,7 @@ def test_the_functions_limits_are_the_stages_by_default() -> None:
         ("dev", {"delivery_shards": 12}, "'delivery_shards'"),
         ("dev", {"open_orders_limit": 0}, "'open_orders_limit'"),
         ("dev", {"unverified_open_orders_limit": -1}, "'unverified_open_orders_limit'"),
+        ("dev", {"guest_orders_limit": 0}, "'guest_orders_limit'"),
         ("dev", {"stock_share_limit": 101}, "'stock_share_limit'"),
         ("dev", {"customer_requests_per_minute": 15}, "'customer_requests_per_minute'"),
         ("dev", {"manager_requests_per_minute": -10}, "'manager_requests_per_minute'"),

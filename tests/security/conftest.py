@@ -15,6 +15,7 @@ from tests.support.fixtures import (
     manager,
     no_sleep,
     person,
+    product,
     webhooks,
 )
 from tests.support.logs import log
@@ -32,6 +33,7 @@ __all__ = [
     "manager",
     "no_sleep",
     "person",
+    "product",
     "webhooks",
 ]
 

@@ -67,6 +67,8 @@ EVERY_SETTING: Mapping[str, object] = {
     "manager_requests_per_minute": 0,
     "public_catalogue": True,
     "anonymous_requests_per_minute": 300,
+    "guest_checkout": True,
+    "guest_orders_limit": 5,
     "open_orders_limit": 100,
     "order_units_limit": 500,
     "stock_share_limit": 50,

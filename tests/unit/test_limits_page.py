@@ -47,6 +47,8 @@ def test_the_rates_are_those_of_the_code() -> None:
         "address": f"{settings.anonymous_requests:,}",
         "key": f"{DEFAULT_RATE_LIMIT:,}",
         "orders": f"{settings.unverified_order_limits.per_minute}",
+        "contact-orders": f"{settings.unverified_order_limits.open_orders} · {settings.order_limits.open_orders}",
+        "guest-orders": f"{settings.guest_orders}",
         "webhook-test": f"{TESTS_PER_MINUTE}",
     }
 

@@ -71,6 +71,7 @@ def test_a28_loosening_settings_are_ignored_anywhere_else(endpoint: str | None) 
         ("OMS_SHORTEST_HOLD_SECONDS", "0"),
         ("OMS_ORDER_SHARDS", "0"),
         ("OMS_OPEN_ORDERS_LIMIT", "0"),
+        ("OMS_GUEST_ORDERS", "0"),
         ("OMS_ORDER_UNITS_LIMIT", "0"),
         ("OMS_STOCK_SHARE_LIMIT", "0"),
         ("OMS_ORDER_VALUE_LIMIT", "1.005"),

@@ -69,6 +69,7 @@ export const de: Texts = {
       admin: 'Administrator',
       system: 'das System',
       service: 'Dienstschlüssel',
+      guest: 'Gast',
     },
     filters: 'Filter',
     reset: 'Filter zurücksetzen',

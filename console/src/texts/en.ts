@@ -66,6 +66,7 @@ export const en = {
       admin: 'admin',
       system: 'the system',
       service: 'a service key',
+      guest: 'a guest',
     },
     filters: 'Filters',
     reset: 'Reset filters',

@@ -6,6 +6,7 @@ from tests.support.guards import (
     deliveries,
     email_changes,
     events,
+    guests,
     orders,
     requests,
     service_keys,
@@ -13,7 +14,7 @@ from tests.support.guards import (
 )
 from tests.support.guards.guard import Guard
 
-PARTS = (accounts, email_changes, service_keys, catalogue, requests, deliveries, orders, events, template)
+PARTS = (accounts, email_changes, service_keys, catalogue, guests, requests, deliveries, orders, events, template)
 GUARDS: tuple[Guard, ...] = tuple(
     sorted(
         (guard for part in PARTS for guard in part.GUARDS),

@@ -33,8 +33,8 @@ GUARDS = (
         "A35",
         "the requests of a client address are counted",
         _ADMISSION,
-        "    limit_anonymous_requests(client_address())\n",
-        "",
+        "    limit_anonymous_requests(client_address())\n    if",
+        "    if",
         f"{_TESTS}::test_a35_a_client_address_is_limited_and_the_refusal_is_not_kept",
     ),
     Guard(

@@ -48,8 +48,8 @@ GUARDS = (
         "A25",
         "an unverified customer's orders of a minute are counted exactly",
         _PLACING,
-        "        if window:\n            counter =",
-        "        if False:\n            counter =",
+        "        for counted in counters:\n",
+        "        for counted in ():\n",
         "tests/functional/test_order_limits.py::test_a25_one_unverified_account_does_not_reserve_the_shop",
     ),
     Guard(

@@ -11,7 +11,7 @@ GUARDS = (
         "A34",
         "the checksum of a service key is compared before the read",
         f"{LIBRARY}/service_keys/tokens.py",
-        " if checksum == _checksum(checked) else None\n",
+        " if sent == checksum(checked) else None\n",
         "\n",
         f"{_TESTS}::test_a34_a_text_that_cannot_be_a_key_is_refused_without_a_call",
     ),

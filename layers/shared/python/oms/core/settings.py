@@ -117,6 +117,8 @@ class Settings:
     customer_requests: int
     manager_requests: int
     public_catalogue: bool
+    guest_checkout: bool
+    guest_orders: int
     anonymous_requests: int
     register_limit: int
     login_limit: int
@@ -261,6 +263,9 @@ def read(environment: Mapping[str, str]) -> Settings:
         manager_requests=_at_least(0, environment, "OMS_MANAGER_REQUESTS", "6000"),
         # Whether requests without a token may read products on sale and categories.
         public_catalogue=environment.get("OMS_PUBLIC_CATALOGUE") == "true",
+        guest_checkout=environment.get("OMS_GUEST_CHECKOUT") == "true",
+        # Orders of guests from one client address in the time of a hold.
+        guest_orders=_at_least(1, environment, "OMS_GUEST_ORDERS", "20"),
         # Such requests of one client address in a minute; 0 means unlimited.
         anonymous_requests=_at_least(0, environment, "OMS_ANONYMOUS_REQUESTS", "600"),
         register_limit=_at_least(1, loosened, "OMS_REGISTER_LIMIT", "5"),

@@ -33,8 +33,12 @@ class TooLargeError(Exception):
 class EventActor(Response):
     """The actor of an event: a user, or a system process."""
 
-    id: str = Field(description="The id of the user, or `system`.", examples=["YVT65M7QNAW9TXAQ7PHA"])
-    role: str = Field(description="The user's role, `service` for a service key, or `system`.", examples=["customer"])
+    id: str = Field(
+        description="The id of the user or the service key, `guest` or `system`.", examples=["YVT65M7QNAW9TXAQ7PHA"]
+    )
+    role: str = Field(
+        description="The user's role, `service` for a service key, `guest`, or `system`.", examples=["customer"]
+    )
 
 
 class Event[Data: BaseModel](Response):

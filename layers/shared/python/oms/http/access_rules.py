@@ -11,12 +11,15 @@ from urllib.parse import parse_qsl, quote
 from aws_lambda_powertools.event_handler import ApiGatewayResolver, Response
 from aws_lambda_powertools.event_handler.middlewares import BaseMiddlewareHandler, NextMiddleware
 
+from oms.core.guests import Guest
 from oms.identity.access import CurrentUser
 from oms.service_keys.access import ServiceCaller
 from oms.service_keys.scopes import Scope
 
 type Role = Literal["public", "customer", "manager", "admin"]
 type Caller = CurrentUser | ServiceCaller
+# `checkout`: without a token, where the setting `guest_checkout` is on. `order`: with the token of the path's order.
+type GuestAccess = Literal["checkout", "order"]
 # RFC 3986: characters that need no escape in a URI, and a percent sign that begins no escape.
 _IN_URI = "~!$%&'()*+,;=:@/"
 _BARE_PERCENT = re.compile("%(?![0-9A-Fa-f]{2})")
@@ -44,6 +47,7 @@ class AccessRule(BaseMiddlewareHandler[ApiGatewayResolver]):
         scope: Scope | None = None,
         head: bool = True,
         in_catalogue: bool = False,
+        guests: GuestAccess | None = None,
     ) -> None:
         self.role = role
         self.scope = scope
@@ -51,6 +55,7 @@ class AccessRule(BaseMiddlewareHandler[ApiGatewayResolver]):
         self.manager_fields = dict(manager_fields or {})
         self.head = head
         self.in_catalogue = in_catalogue
+        self.guests = guests
         self.security: list[dict[str, list[str]]] = [] if role == "public" else [{"accessToken": []}]
         self.extensions: dict[str, Any] = {"x-role": role}
         if scope:
@@ -65,6 +70,8 @@ class AccessRule(BaseMiddlewareHandler[ApiGatewayResolver]):
             self.extensions["x-head"] = False
         if in_catalogue:
             self.extensions["x-public-setting"] = "public_catalogue"
+        if guests:
+            self.extensions["x-guests"] = guests
 
     def handler(self, app: ApiGatewayResolver, next_middleware: NextMiddleware) -> Response[Any]:
         if current_request.get().admitted_by is not self:
@@ -82,13 +89,15 @@ def customer(
     scope: Scope | None = None,
     manager_params: Sequence[str] = (),
     manager_fields: Mapping[str, Scope] | None = None,
+    guests: GuestAccess | None = None,
 ) -> dict[str, Any]:
     """Returns CUSTOMER's options for a route that service keys with the scope may call too.
 
     Only managers and service keys may send the query parameters `manager_params`, and the fields of the body that
-    `manager_fields` names. A service key needs the field's scope too.
+    `manager_fields` names. A service key needs the field's scope too. `guests` admits guests too.
     """
-    return AccessRule("customer", manager_params, manager_fields=manager_fields, scope=scope).options
+    rule = AccessRule("customer", manager_params, manager_fields=manager_fields, scope=scope, guests=guests)
+    return rule.options
 
 
 def catalogue_reader(*, manager_params: Sequence[str] = ()) -> dict[str, Any]:
@@ -127,6 +136,8 @@ class RequestContext:
     event: Mapping[str, Any]
     headers: Mapping[str, str]
     caller: Caller | None = None
+    # In place of the caller, if the route admits guests.
+    guest: Guest | None = None
     # Set by `oms.http.admission` alone.
     admitted_by: AccessRule | None = None
     # Whether the response depends on the token, and caches may keep the one to a request without a token.

@@ -24,6 +24,7 @@ from oms.core.errors import (
     OmsError,
     UnauthenticatedError,
 )
+from oms.core.guests import Guest, is_order_token
 from oms.core.settings import settings
 from oms.http.access_rules import AccessRule, RequestContext
 from oms.http.api import (
@@ -70,16 +71,22 @@ def admit_fields(request: RequestContext) -> None:
     Raises ForbiddenError and InsufficientScopeError. It precedes validation, so a wrong value of such a field is a 403.
     """
     rule, caller = request.admitted_by, request.caller
+    if rule is not None and request.guest is not None:
+        # A guest names the customer, without an account.
+        for name in rule.manager_fields.keys() & request.body.keys() - {"customer"}:
+            raise _for_managers(name)
     if rule is None or caller is None:
         return
     for name in rule.manager_fields.keys() & request.body.keys():
         scope = rule.manager_fields[name]
         if not caller.is_manager:
-            _deny(
-                caller, request, ForbiddenError(f"Only managers, admins and service keys may send `{name}`. Omit it.")
-            )
+            _deny(caller, request, _for_managers(name))
         if isinstance(caller, ServiceCaller) and scope not in caller.scopes:
             _deny(caller, request, InsufficientScopeError(scope))
+
+
+def _for_managers(name: str) -> ForbiddenError:
+    return ForbiddenError(f"Only managers, admins and service keys may send `{name}`. Omit it.")
 
 
 def require_rules(app: APIGatewayHttpResolver) -> None:
@@ -171,16 +178,39 @@ def _authorize(rule: AccessRule, request: RequestContext) -> None:
         return
     request.is_public = rule.in_catalogue and settings().public_catalogue
     # A request with a wrong token is refused, and not answered as one without a token.
-    if request.is_public and "authorization" not in request.headers:
+    if request.is_public and _sends_no_token(request):
         _admit_anonymous(rule, request)
+        return
+    if rule.guests == "checkout" and settings().guest_checkout and _sends_no_token(request):
+        _admit_guest(request)
         return
     token = bearer_token()
     if token is None:
         raise UnauthenticatedError
-    if is_service_key(token):
+    if is_order_token(token):
+        _authorize_guest(token, rule, request)
+    elif is_service_key(token):
         _authorize_key(token, rule, request)
     else:
         _authorize_user(token, rule, request)
+
+
+def _sends_no_token(request: RequestContext) -> bool:
+    return "authorization" not in request.headers
+
+
+def _admit_guest(request: RequestContext) -> None:
+    request.guest = Guest()
+    limit_anonymous_requests(client_address())
+
+
+def _authorize_guest(text: str, rule: AccessRule, request: RequestContext) -> None:
+    """Admits the token of an order to the routes of an order. The service compares the order with the token."""
+    guest = Guest.authenticated(text)
+    if guest.token is None or rule.guests != "order":
+        raise ForbiddenError("An order token may only read and cancel its order. Sign in as a user.")
+    limit_requests(guest.token.order_id, "customer")
+    request.guest = guest
 
 
 def _admit_anonymous(rule: AccessRule, request: RequestContext) -> None:

@@ -15,6 +15,7 @@ from pydantic_core import to_json
 
 from oms.core import clock
 from oms.core.errors import InvalidRequestError, OmsError, StaleVersionError, UnauthenticatedError
+from oms.core.guests import Guest
 from oms.core.pages import Page, decode_cursor, encode_cursor
 from oms.core.rate_limits import Allowance
 from oms.core.schemas import Shown
@@ -54,6 +55,11 @@ def current_caller() -> Caller:
 def current_reader() -> Caller | None:
     """Returns the caller, or None for a request without a token that the public catalogue admits."""
     return None if current_request.get().is_anonymous else current_caller()
+
+
+def current_guest() -> Guest | None:
+    """Returns the guest, in a route that admits guests; None if a user or a service key sent the request."""
+    return current_request.get().guest
 
 
 def current_user() -> CurrentUser:

@@ -20,8 +20,8 @@ from oms.orders.limits import BuyerLimits
 from oms.orders.offers import OfferCache
 from oms.orders.pricing import PricedLine, PricedOrder
 
-# The operations of an order's transaction that are not draws: the order itself, and the counter of a buyer's orders.
-_OTHER_OPERATIONS = 2
+# The operations of an order's transaction that are not draws: the order itself, and up to two counters of orders.
+_OTHER_OPERATIONS = 3
 # A line with more draws would conflict often, so units are moved to one shard before.
 _MAX_DRAWS = 8
 

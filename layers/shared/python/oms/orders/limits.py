@@ -1,9 +1,9 @@
 """Limits of an order, so that no customer can reserve the shop's whole stock. Pure except for the settings.
 
 Managers and admins order for others and have no limits. A service key takes orders from the public, so the open orders
-of each of its customers are limited, but not a single order. A customer with an unverified e-mail address has lower
-limits. Two limits together bound the stock that a customer reserves: that of one order, and that of open orders. The
-count of open orders lags.
+of each of its customers are limited, but not a single order. Guests, and customers with an unverified e-mail address,
+have lower limits. Two limits together bound the stock that a customer reserves: that of one order, and that of open
+orders. The count of open orders lags.
 """
 
 from collections.abc import Iterator
@@ -78,6 +78,9 @@ class BuyerLimits:
     def of(cls, actor: Actor, account: Account | None) -> Self:
         """Returns the limits of the orders that an actor sends. `account` is the actor's own, if it is a user."""
         known = settings()
+        if actor.role == "guest":
+            lower = known.unverified_order_limits
+            return cls(lower, verified=False, open_orders=lower.open_orders)
         if account is not None and actor.role == "customer":
             limits = known.order_limits if account.email_verified else known.unverified_order_limits
             return cls(limits, account.email_verified, limits.open_orders)
@@ -91,13 +94,16 @@ class BuyerLimits:
         """
         return self.limits.per_minute if self.limits else None
 
-    def check(self, open_orders: int, units: int, value: int) -> None:
-        """Checks the limits that do not depend on the stock. Raises TooManyOpenOrdersError, OrderLimitError."""
+    def check_open_orders(self, open_orders: int) -> None:
+        """Raises TooManyOpenOrdersError if the buyer has the maximum number of open orders."""
         if self.open_orders is not None and open_orders >= self.open_orders:
             raise TooManyOpenOrdersError(
                 f"{self._who} may have {self.open_orders} open orders (pending or confirmed) at once, "
                 f"and has {open_orders}. Wait until one is shipped, or cancel one.{self._advice}"
             )
+
+    def check(self, units: int, value: int) -> None:
+        """Raises OrderLimitError if an order exceeds the limits that do not depend on the stock."""
         excess = self.excess_of_order(units, value)
         if excess:
             raise self.refusal(excess)

@@ -80,6 +80,7 @@ class Order(StoredItem):
     """An order, which is its own idempotency record. `version` counts the entries of the history.
 
     The customer has an account, `customer_id`, or only a `contact`. The first history entry names who sent the order.
+    A higher `token_counter` revokes the order tokens of earlier ones.
 
     `status_shard` and `customer_status` are the partitions of `status_keys`. Orders that an earlier version stored lack
     them until `make index-orders` has added them. `expires_at` is set while the order is pending.
@@ -93,6 +94,7 @@ class Order(StoredItem):
     customer_id = UnicodeAttribute(null=True)
     contact = JsonAttribute(null=True)
     external_ref = ExternalRef(null=True)
+    token_counter = IntegerAttribute(default=0)
     status = UnicodeAttribute()
     lines = ListAttribute(of=OrderLine)
     subtotal = IntegerAttribute()

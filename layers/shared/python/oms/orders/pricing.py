@@ -143,6 +143,6 @@ def _shipping_cost(request: CreateOrderRequest, buyer_role: str) -> int:
         if "shipping_cost" in request.model_fields_set and request.shipping_cost != flat:
             raise InvalidRequestError.at(f"must be {to_text(flat)}", pointer="#/shipping_cost")
         return flat
-    if most is not None and buyer_role == "customer" and request.shipping_cost > most:
+    if most is not None and buyer_role in ("customer", "guest") and request.shipping_cost > most:
         raise InvalidRequestError.at(f"must be at most {to_text(most)}", pointer="#/shipping_cost")
     return request.shipping_cost

@@ -103,8 +103,8 @@ class CreateOrderRequest(Request):
     )
     customer: OrderCustomer | None = Field(
         None,
-        description="For whom the order is. Only managers and service keys may send it; service keys must. Without "
-        "it, the order is the caller's own.",
+        description="For whom the order is. Service keys and guests must send it, guests with `email`; customers must "
+        "not. Without it, the order is the caller's own.",
     )
     external_ref: ExternalRefRequest | None = Field(
         None,
@@ -300,6 +300,17 @@ class ManagedOrderResponse(OrderResponse):
     )
 
 
+class GuestOrderResponse(OrderResponse):
+    """An order as the guest sees it who placed it."""
+
+    contact: ContactResponse | None = Field(description="The contact of the guest.")
+    order_token: str | None = Field(
+        description="The token of the order: send it as `Authorization: Bearer` to read or cancel this order, for 90 "
+        "days. Only the response that places the order has it.",
+        examples=[None],
+    )
+
+
 class OrderPage(Response):
     """A page of orders, newest first."""
 
@@ -376,10 +387,11 @@ class HistoryEntryResponse(Response):
     to: OrderStatus = Field(description="The new status.")
     at: Timestamp = Field(description="When the order changed.")
     actor_id: str = Field(
-        description="The id of the user or service key that changed it, or `system`.", examples=["YVT65M7QNAW9TXAQ7PHA"]
+        description="The id of the user or the service key that changed it, `guest` or `system`.",
+        examples=["YVT65M7QNAW9TXAQ7PHA"],
     )
     actor_role: str = Field(
-        description="The actor's role at that time: `customer`, `manager`, `admin`, `service` or `system`.",
+        description="The actor's role at that time: `customer`, `manager`, `admin`, `service`, `guest` or `system`.",
         examples=["customer"],
     )
     reason: str | None = Field(description="The reason; null if none was given.", examples=["Ordered by mistake"])

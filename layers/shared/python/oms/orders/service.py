@@ -1,6 +1,7 @@
 """Reads, prices and places orders. An order is placed in one transaction, and is its own idempotency record."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from oms.core import clock
@@ -10,12 +11,10 @@ from oms.core.errors import ExternalRefTakenError, NotFoundError, OmsError, Pric
 from oms.core.idempotency import IdempotentResult, check_same_request, keyed_id, request_hash, run_idempotent
 from oms.core.money import to_text
 from oms.core.pages import HIGHEST, LOWEST, Index, KeyRange, Page, merged_page
-from oms.core.rate_limits import RateWindow
 from oms.core.retries import ShardConflictError
 from oms.core.settings import settings
 from oms.core.shown_items import shown_items
 from oms.core.transactions import TransactionError, transaction
-from oms.identity.models import RateCounter
 from oms.inventory import shards
 from oms.inventory.models import StockItem
 from oms.orders.buyers import Buyer, OrderingUser, find_buyer
@@ -34,6 +33,7 @@ from oms.orders.models import (
     status_shard,
 )
 from oms.orders.offers import Offer, OfferCache
+from oms.orders.order_windows import OrderCounter, counters_of
 from oms.orders.pricing import PricedOrder, Quote, implied_by_settings, merge, price
 from oms.orders.rejections import rejection
 from oms.orders.schemas import CreateOrderRequest, ListOrdersQuery
@@ -119,7 +119,8 @@ class Placement:
     """A request to place an order. The id is derived from its external reference or its idempotency key, so that a
     retry finds the same order.
 
-    `account` is that of the actor, if it can be the buyer. The caller shows the order in `view`.
+    `account` is that of the actor, if it can be the buyer. The caller shows the order in `view`. `guest_address` is the
+    client address of a guest.
     """
 
     order_id: str
@@ -130,6 +131,7 @@ class Placement:
     origin: RequestOrigin
     keyed: bool
     view: View | None
+    guest_address: str | None
     drawing: Drawing = field(default_factory=Drawing)
 
 
@@ -145,6 +147,7 @@ def place_order(
     key: str | None,
     account: OrderingUser | None = None,
     view: View | None = None,
+    guest_address: str | None = None,
 ) -> IdempotentResult[Order]:
     """Stores the order and reserves its stock, all or nothing, once for each external reference or key.
 
@@ -167,6 +170,7 @@ def place_order(
         origin=RequestOrigin(actor, clock.random_id(), request_hash(request, implied=implied_by_settings())),
         keyed=ref is not None or key is not None,
         view=view,
+        guest_address=guest_address,
     )
     return run_idempotent(
         lambda: _try_to_place(placement), find_previous=lambda: _find_placed(placement), keyed=placement.keyed
@@ -179,11 +183,16 @@ def _try_to_place(placement: Placement) -> IdempotentResult[Order]:
     if buyer.user is not None and placement.view is not None:
         placement.view.add_customer(buyer.user)
     priced = placement.drawing.choose_shards(_price(placement))
-    placement.limits.check(buyer.open_orders, priced.units, priced.subtotal)
     order = _new_order(placement, buyer, priced)
-    window = _order_window(placement.limits)
+    counters = counters_of(
+        placement.limits, sender_id=placement.actor.id, contact=buyer.contact, guest_address=placement.guest_address
+    )
+    # A contact's open orders are limited by the counters, which the transaction checks.
+    if buyer.contact is None:
+        placement.limits.check_open_orders(buyer.open_orders)
+    placement.limits.check(priced.units, priced.subtotal)
     try:
-        _reserve(order, priced, placement.limits, window)
+        _reserve(order, priced, placement.limits, counters)
     except TransactionError as error:
         if error.failed(order):
             return _replayed(Order.from_raw_data(error.stored(order)), placement)
@@ -191,8 +200,9 @@ def _try_to_place(placement: Placement) -> IdempotentResult[Order]:
             if not error.has_reason(order) and placement.drawing.can_avoid_conflict(error, priced, placement.limits):
                 raise ShardConflictError from error
             raise  # a conflict, throttling or a time-out: `retrying` decides
-        if window and not error.failed(*(item for line in priced.lines for item in line.stock_items)):
-            raise window.refusal() from error
+        if not error.failed(*(item for line in priced.lines for item in line.stock_items)):
+            reached = next(counted for counted in counters if error.failed(counted.counter))
+            raise reached.window.refusal() from error
         _learn_offers(error, priced)
         failed = placement.drawing.stock_of_failed(error, priced, placement.limits, OFFERS)
         raise rejection(failed, placement.limits) from error
@@ -244,12 +254,6 @@ def _price(placement: Placement) -> PricedOrder:
     )
 
 
-def _order_window(limits: BuyerLimits) -> RateWindow | None:
-    """Returns the window that limits orders in the current minute, or None if there is no limit."""
-    limit = limits.orders_per_minute
-    return None if limit is None else RateWindow("orders", limit, int(clock.now().timestamp()))
-
-
 def _new_order(placement: Placement, buyer: Buyer, priced: PricedOrder) -> Order:
     order_id, request, origin = placement.order_id, placement.request, placement.origin
     now = clock.now()
@@ -282,11 +286,11 @@ def _new_order(placement: Placement, buyer: Buyer, priced: PricedOrder) -> Order
     )
 
 
-def _reserve(order: Order, priced: PricedOrder, limits: BuyerLimits, window: RateWindow | None) -> None:
-    """Stores the order and reserves its units in one transaction, which also counts the order in `window` if there is
-    one.
+def _reserve(order: Order, priced: PricedOrder, limits: BuyerLimits, counters: Sequence[OrderCounter]) -> None:
+    """Stores the order and reserves its units in one transaction, which also counts the order.
 
-    Its conditions: the order is new, each offer is unchanged, and enough units are available.
+    Its conditions: the order is new, each offer is unchanged, enough units are available, and no counter is at its
+    limit.
     """
     cause, effect = cause_of(order, "created"), stock_effect(OrderStatus.PENDING)
     with transaction() as write:
@@ -300,9 +304,8 @@ def _reserve(order: Order, priced: PricedOrder, limits: BuyerLimits, window: Rat
                 & (StockItem.available >= (draw.quantity if line.planned else limits.stock_needed(draw.quantity))),
                 return_values="ALL_OLD",
             )
-        if window:
-            counter = RateCounter.of(window, order.history[0].actor_id)
-            write.update(counter, *counter.increment_once(window.limit, order.id))
+        for counted in counters:
+            write.update(counted.counter, *counted.counter.increment_once(counted.window.limit, order.id))
 
 
 def _learn_offers(error: TransactionError, priced: PricedOrder) -> None:

@@ -7,6 +7,7 @@ from pydantic_core import to_json
 
 from oms.core.address_schemas import shown_address
 from oms.core.dynamodb import batch_get
+from oms.core.guests import Guest, token_of_order
 from oms.core.money import to_text
 from oms.core.schemas import Shown
 from oms.core.settings import settings
@@ -37,11 +38,13 @@ VIEW_ATTRIBUTES = frozenset(
 class View:
     """A caller's view of orders. `managed`: it shows the customers, for managers, admins and keys with orders:read.
 
-    Each customer is read once, and the signed-in `user`, who is None for a service key, not at all.
+    A `guest` sees the contact, and after placing an order its token. Each customer is read once, and the signed-in
+    `user`, who is None for a guest or a service key, not at all.
     """
 
-    def __init__(self, user: User | None, *, managed: bool) -> None:
+    def __init__(self, user: User | None, *, managed: bool, guest: Guest | None = None) -> None:
         self._managed = managed
+        self._guest = guest
         self._customers: dict[str, User | None] = {user.id: user} if user else {}
 
     def load_customers(self, orders: Iterable[Order]) -> None:
@@ -65,6 +68,12 @@ class View:
             shown["tags"] = _tags(order)
             shown["customer"] = _customer(self._customers[order.customer_id]) if order.customer_id else None
             shown["contact"] = order.contact
+        if self._guest is not None:
+            shown["contact"] = order.contact
+            is_placing = self._guest.token is None
+            shown["order_token"] = (
+                token_of_order(order.id, order.token_counter, order.created_at) if is_placing else None
+            )
         return Shown(shown)
 
 

@@ -8,17 +8,17 @@ import hashlib
 import hmac
 import re
 import secrets
-import zlib
 from dataclasses import dataclass, field
 from typing import Self
 
+from oms.core.token_texts import CHECKSUM_DIGITS, checksum, in_base_62
+
 PREFIX = "oms_"
-_DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _SECRET_BYTES = 32
-# 43 digits of base 62 hold 256 bits, and 6 hold a CRC-32.
-_SECRET_DIGITS, _CHECKSUM_DIGITS = 43, 6
+# 43 digits of base 62 hold 256 bits.
+_SECRET_DIGITS = 43
 _FORM = re.compile(
-    rf"(oms_([a-z]{{1,20}})_([0-9A-Z]{{20}})_([0-9A-Za-z]{{{_SECRET_DIGITS}}}))([0-9A-Za-z]{{{_CHECKSUM_DIGITS}}})",
+    rf"(oms_([a-z]{{1,20}})_([0-9A-Z]{{20}})_([0-9A-Za-z]{{{_SECRET_DIGITS}}}))([0-9A-Za-z]{{{CHECKSUM_DIGITS}}})",
     re.ASCII,
 )
 
@@ -33,7 +33,7 @@ class KeyToken:
 
     @classmethod
     def new(cls, stage: str, key_id: str) -> Self:
-        return cls(stage, key_id, _encoded(int.from_bytes(secrets.token_bytes(_SECRET_BYTES)), _SECRET_DIGITS))
+        return cls(stage, key_id, in_base_62(int.from_bytes(secrets.token_bytes(_SECRET_BYTES)), _SECRET_DIGITS))
 
     @classmethod
     def parse(cls, text: str) -> Self | None:
@@ -41,12 +41,12 @@ class KeyToken:
         found = _FORM.fullmatch(text)
         if found is None:
             return None
-        checked, stage, key_id, secret, checksum = found.groups()
-        return cls(stage, key_id, secret) if checksum == _checksum(checked) else None
+        checked, stage, key_id, secret, sent = found.groups()
+        return cls(stage, key_id, secret) if sent == checksum(checked) else None
 
     def __str__(self) -> str:
         checked = f"{PREFIX}{self.stage}_{self.id}_{self.secret}"
-        return checked + _checksum(checked)
+        return checked + checksum(checked)
 
 
 def hash_of(secret: str) -> str:
@@ -57,16 +57,3 @@ def hash_of(secret: str) -> str:
 def is_hash_of(stored: str, secret: str) -> bool:
     """Compares in constant time."""
     return hmac.compare_digest(stored, hash_of(secret))
-
-
-def _checksum(text: str) -> str:
-    return _encoded(zlib.crc32(text.encode()), _CHECKSUM_DIGITS)
-
-
-def _encoded(number: int, length: int) -> str:
-    """Returns a number in base 62."""
-    digits = ""
-    for _ in range(length):
-        number, digit = divmod(number, len(_DIGITS))
-        digits = _DIGITS[digit] + digits
-    return digits
