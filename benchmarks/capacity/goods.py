@@ -48,6 +48,7 @@ class Buyer:
     id: str
     role: str = "customer"
     open_orders: int = 0
+    open_orders_limit: int | None = None
     email_verified: bool = True
 
 

@@ -14,7 +14,15 @@ from oms.http.access_rules import ADMIN, admin
 from oms.http.api import current_caller, current_user
 from oms.http.serving import RESOLVER_OPTIONS, serve
 from oms.identity import administration, lockout
-from oms.identity.schemas import ChangeRoleRequest, ChangeStatusRequest, ListUsersQuery, UserPage, UserResponse
+from oms.identity.schemas import (
+    ChangeLimitsRequest,
+    ChangeRoleRequest,
+    ChangeStatusRequest,
+    ListUsersQuery,
+    UserLimitsResponse,
+    UserPage,
+    UserResponse,
+)
 from oms.inventory.views import show_managed_product
 from oms.orders.views import View
 from oms.reports.statistics import statistics
@@ -117,6 +125,18 @@ def change_status(user_id: str, request: ChangeStatusRequest) -> Response[UserRe
         expected_version=api.expected_version(),
     )
     return api.ok(UserResponse.of(user), version=user.version)
+
+
+@app.patch("/api/v1/admin/users/<user_id>/limits", **ADMIN)
+def change_limits(user_id: str, request: ChangeLimitsRequest) -> Response[UserLimitsResponse]:
+    """Change the limits of a user's orders.
+
+    The limit of open orders applies from the user's next order, also if a service key sends it.
+    """
+    user = administration.change_open_orders_limit(
+        user_id, request.open_orders, by=current_user(), address=api.client_address()
+    )
+    return api.ok(UserLimitsResponse.of(user))
 
 
 @app.post("/api/v1/admin/users/<user_id>/unlock", status_code=204, **ADMIN)

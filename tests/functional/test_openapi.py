@@ -269,6 +269,7 @@ def test_answers_carry_the_headers_that_are_documented(
         "update_order": {"note": "Ring twice"},
         "change_role": {"role": "manager"},
         "change_status": {"status": "disabled"},
+        "change_limits": {"open_orders": 50},
         **{name: body for name, body in VALID_BODIES.items() if "webhook" in name or "export" in name},
         "create_schedule": VALID_BODIES["create_schedule"],
     }

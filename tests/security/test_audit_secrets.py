@@ -150,6 +150,7 @@ HELD = {
     "::test_the_system_makes_users_of_any_role_whose_addresses_are_unique_too",
     "user.registered": "functional/auth/test_register.py::test_an_answer_lost_after_the_commit_is_still_a_success",
     "user.role_changed": f"{_USERS}::test_a_change_is_audited_with_the_former_value",
+    "user.limits_changed": "functional/test_open_orders_limit.py::test_a_change_of_a_limit_is_audited_once",
     "user.status_changed": f"{_USERS}::test_a_change_is_audited_with_the_former_value",
     "webhook.changed": _CHANGES,
     "webhook.created": _CHANGES,

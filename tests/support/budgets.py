@@ -535,6 +535,7 @@ BUDGETS: list[tuple[str, str, int, Callable[[WarmApi], PreparedRequest]]] = [
     (f"GET {USERS}", "", 3, administer("GET", "")),
     (f"GET {USERS}", "filtered", 3, administer("GET", "?role=customer&status=active&q=a")),
     (f"GET {USERS}/<user_id>", "", 2, administer("GET", "/{user}")),
+    (f"PATCH {USERS}/<user_id>/limits", "", 3, administer("PATCH", "/{user}/limits", {"open_orders": 5})),
     (f"PATCH {USERS}/<user_id>/role", "", 3, administer("PATCH", "/{user}/role", {"role": "admin"})),
     (f"PATCH {USERS}/<user_id>/status", "", 3, administer("PATCH", "/{user}/status", {"status": "disabled"})),
     (f"POST {USERS}/<user_id>/unlock", "", 3, administer("POST", "/{user}/unlock")),

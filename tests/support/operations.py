@@ -44,6 +44,7 @@ VALID_BODIES: dict[str, dict[str, Any]] = {
     "take_back_email": {"token": "x"},
     "change_role": {"role": "manager"},
     "change_status": {"status": "disabled"},
+    "change_limits": {"open_orders": 50},
     "unlock_user": {},
     "start_stock_check": {},
     "repair_stock": {"product_id": 1},

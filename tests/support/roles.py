@@ -167,6 +167,7 @@ RULES: dict[str, Rule] = {
     "get_user": Rule("A", path=of_user),
     "change_role": Rule("A", path=of_user, body=lambda _: {"role": "manager"}),
     "change_status": Rule("A", path=of_user, body=lambda _: {"status": "disabled"}),
+    "change_limits": Rule("A", path=of_user, body=lambda _: {"open_orders": 50}),
     "unlock_user": Rule("A", path=of_user),
     "list_audit": Rule("A"),
     "list_requests": Rule("A"),

@@ -828,6 +828,7 @@ export const de: Texts = {
       'user.registered': 'Konto angelegt',
       'user.role_changed': 'Rolle geändert',
       'user.status_changed': 'Konto gesperrt oder freigegeben',
+      'user.limits_changed': 'Grenze offener Bestellungen geändert',
       'user.locked': 'Konto vorübergehend gesperrt',
     },
   },

@@ -803,6 +803,7 @@ export const en = {
       'user.registered': 'Account created',
       'user.role_changed': 'Role changed',
       'user.status_changed': 'Account disabled or enabled',
+      'user.limits_changed': 'Limit of open orders changed',
       'user.locked': 'Account locked',
     },
   },

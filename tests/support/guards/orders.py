@@ -15,7 +15,7 @@ GUARDS = (
         "A25",
         "a customer has at most ten open orders",
         _LIMITS,
-        "        if self.open_orders is not None and open_orders >= self.open_orders:\n",
+        "        if open_orders >= most:\n",
         "        if False:\n",
         "tests/functional/test_open_orders_limit.py::test_a25_a_customer_at_the_limit_opens_no_more_and_sees_the_limit",
     ),

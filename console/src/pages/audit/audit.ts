@@ -34,6 +34,7 @@ export const ACTIONS = [
   'user.registered',
   'user.role_changed',
   'user.status_changed',
+  'user.limits_changed',
   'login',
   'password.changed',
   'password.reset',

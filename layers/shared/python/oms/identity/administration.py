@@ -81,6 +81,32 @@ def change_status(
     return _change(user_id, "status", status, by=by, address=address, expected_version=expected_version)
 
 
+def change_open_orders_limit(user_id: str, limit: int | None, *, by: CurrentUser, address: str) -> User:
+    """Sets the user's own limit of open orders, or removes it. Returns the user. Raises NotFoundError.
+
+    Sent twice, it is set once; the audit log has the value that each request set.
+    """
+    user = get_user(user_id)
+    set_limit = User.open_orders_limit.remove() if limit is None else User.open_orders_limit.set(limit)
+    entry = audit_log.entry(
+        "user.limits_changed",
+        actor_id=by.id,
+        actor_role=by.role,
+        address=address,
+        target=f"user#{user_id}",
+        details={"open_orders": "default" if limit is None else limit},
+    )
+
+    def write() -> None:
+        with transaction() as writes:
+            writes.save(entry)
+            writes.update(User(*user_key(user_id)), [set_limit], User.pk.exists())
+
+    retrying(write)
+    user.open_orders_limit = limit
+    return user
+
+
 def _change(
     user_id: str, name: str, value: str, *, by: CurrentUser, address: str, expected_version: ExpectedVersion
 ) -> User:

@@ -57,7 +57,7 @@ class User(IdentityItem, discriminator="user"):
     `former_emails` are the addresses that the user can take back: see `oms.identity.email_change`.
 
     `open_orders` lags behind the customer's orders by seconds: see `oms.reports.order_sums`. Its changes do not raise
-    `version`.
+    `version`. `open_orders_limit` is the user's own limit of them, in place of the setting; its changes do not either.
     """
 
     id = UnicodeAttribute()
@@ -81,6 +81,7 @@ class User(IdentityItem, discriminator="user"):
     locks_epoch = IntegerAttribute(default=0)
     version = IntegerAttribute(default=1)
     open_orders = IntegerAttribute(default=0)
+    open_orders_limit = IntegerAttribute(null=True)
     created_at = UnicodeAttribute()
     changed = AccountChange(null=True)
 

@@ -242,6 +242,32 @@ class ChangeStatusRequest(Request):
     )
 
 
+class ChangeLimitsRequest(PartialRequest):
+    """The limits to change."""
+
+    open_orders: Annotated[int, Field(ge=0, le=1_000_000)] | None = Field(
+        None,
+        description="The maximum number of open orders of this user, in place of the shop's limit. 0 refuses every new "
+        "order; null returns to the shop's limit.",
+        examples=[50],
+    )
+
+
+class UserLimitsResponse(Response):
+    """The limits of a user's orders."""
+
+    open_orders: int | None = Field(
+        description="The user's own maximum number of open orders; null if the shop's limit applies.", examples=[50]
+    )
+    current_open_orders: int = Field(
+        description="The number of the user's open orders. It lags by seconds.", examples=[3]
+    )
+
+    @classmethod
+    def of(cls, user: User) -> Self:
+        return cls(open_orders=user.open_orders_limit, current_open_orders=user.open_orders)
+
+
 class UserResponse(Response):
     """A user's account."""
 

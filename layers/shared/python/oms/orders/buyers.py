@@ -16,6 +16,8 @@ class OrderingUser(Actor, Protocol):
     @property
     def open_orders(self) -> int: ...
     @property
+    def open_orders_limit(self) -> int | None: ...
+    @property
     def email_verified(self) -> bool: ...
 
 
@@ -28,6 +30,7 @@ class Buyer:
 
     customer_id: str | None
     open_orders: int = 0
+    open_orders_limit: int | None = None
     contact: dict[str, Any] | None = None
     user: User | None = None
 
@@ -41,11 +44,11 @@ def find_buyer(named: OrderCustomer | None, account: OrderingUser | None) -> Buy
     if named is None:
         if account is None:
             raise InvalidRequestError.at("is required: name the customer by id or email", pointer="#/customer")
-        return Buyer(account.id, account.open_orders)
+        return Buyer(account.id, account.open_orders, account.open_orders_limit)
     if named.id is None:
         return Buyer(None, contact=named.contact())
     place = user_key(named.id)
     user = batch_get(User, [place]).get(place)
     if user is None or user.status != "active":
         raise UnknownCustomerError.at("is not the id of an active account", pointer="#/customer/id")
-    return Buyer(user.id, user.open_orders, user=user)
+    return Buyer(user.id, user.open_orders, user.open_orders_limit, user=user)

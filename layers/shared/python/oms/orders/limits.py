@@ -94,11 +94,17 @@ class BuyerLimits:
         """
         return self.limits.per_minute if self.limits else None
 
-    def check_open_orders(self, open_orders: int) -> None:
-        """Raises TooManyOpenOrdersError if the buyer has the maximum number of open orders."""
-        if self.open_orders is not None and open_orders >= self.open_orders:
+    def check_open_orders(self, open_orders: int, own_limit: int | None) -> None:
+        """Raises TooManyOpenOrdersError if the buyer has the maximum number of open orders.
+
+        An admin may have set the buyer's `own_limit`, which replaces that of the settings.
+        """
+        if self.open_orders is None:
+            return
+        most = self.open_orders if own_limit is None else own_limit
+        if open_orders >= most:
             raise TooManyOpenOrdersError(
-                f"{self._who} may have {self.open_orders} open orders (pending or confirmed) at once, "
+                f"{self._who} may have {most} open orders (pending or confirmed) at once, "
                 f"and has {open_orders}. Wait until one is shipped, or cancel one.{self._advice}"
             )
 

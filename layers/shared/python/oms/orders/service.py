@@ -189,7 +189,7 @@ def _try_to_place(placement: Placement) -> IdempotentResult[Order]:
     )
     # A contact's open orders are limited by the counters, which the transaction checks.
     if buyer.contact is None:
-        placement.limits.check_open_orders(buyer.open_orders)
+        placement.limits.check_open_orders(buyer.open_orders, buyer.open_orders_limit)
     placement.limits.check(priced.units, priced.subtotal)
     try:
         _reserve(order, priced, placement.limits, counters)
