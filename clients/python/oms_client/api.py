@@ -830,25 +830,25 @@ class Orders(Group):
         customer: models.OrderCustomer | Unset | None = UNSET,
         external_ref: models.ExternalRefRequest | Unset | None = UNSET,
         idempotency_key: str | None = None,
-    ) -> models.ManagedOrderResponse | models.OrderResponse:
+    ) -> models.ManagedOrderResponse | models.GuestOrderResponse | models.OrderResponse:
         """Place an order: `POST /api/v1/orders`.
 
         Reserves the stock of all lines, or of none. The order is `pending` until a manager confirms it. If no
         manager does so in time, the order expires and the stock is released.
 
         Customers order for themselves. Managers and service keys may order for a customer, and with the order's
-        reference in another system.
+        reference in another system. Guests send `customer.email`, and get the order's token.
 
         **Access:** every signed-in user. Only managers and admins, and keys with the scope `orders:create`, may
         send `customer`. Only managers and admins, and keys with the scope `orders:create`, may send `external_ref`.
         Only managers and admins, and keys with the scope `orders:manage`, may send `tags`. Service keys with the
-        scope `orders:create`.
+        scope `orders:create`. If the shop has switched on `guest_checkout`: also guests, without a token.
         """
         return self._send(
             Call(
                 "POST",
                 "/api/v1/orders",
-                models.ManagedOrderResponse | models.OrderResponse,
+                models.ManagedOrderResponse | models.GuestOrderResponse | models.OrderResponse,
                 body={
                     "items": items,
                     "shipping_cost": shipping_cost,
@@ -915,18 +915,19 @@ class Orders(Group):
 
     def get_order(
         self, order_id: str, *, if_match: Match | None = None
-    ) -> models.ManagedOrderResponse | models.OrderResponse:
+    ) -> models.ManagedOrderResponse | models.GuestOrderResponse | models.OrderResponse:
         """Get an order: `GET /api/v1/orders/{order_id}`.
 
         Customers get a 404 for another customer's order.
 
-        **Access:** every signed-in user. Service keys with the scope `orders:read`.
+        **Access:** every signed-in user. Service keys with the scope `orders:read`. Also guests, with the token of
+        this order.
         """
         return self._send(
             Call(
                 "GET",
                 f"/api/v1/orders/{quoted(order_id)}",
-                models.ManagedOrderResponse | models.OrderResponse,
+                models.ManagedOrderResponse | models.GuestOrderResponse | models.OrderResponse,
                 if_match=if_match,
             )
         )
@@ -976,7 +977,8 @@ class Orders(Group):
 
         Lists each change of the status and each edit, oldest first.
 
-        **Access:** every signed-in user. Service keys with the scope `orders:read`.
+        **Access:** every signed-in user. Service keys with the scope `orders:read`. Also guests, with the token of
+        this order.
         """
         return self._send(Call("GET", f"/api/v1/orders/{quoted(order_id)}/history", models.OrderHistory))
 
@@ -987,18 +989,19 @@ class Orders(Group):
         reason: str | Unset | None = UNSET,
         idempotency_key: str | None = None,
         if_match: Match | None = None,
-    ) -> models.ManagedOrderResponse | models.OrderResponse:
+    ) -> models.ManagedOrderResponse | models.GuestOrderResponse | models.OrderResponse:
         """Cancel an order: `POST /api/v1/orders/{order_id}/cancel`.
 
         Allowed from `pending` or `confirmed`. The stock is released, and the customer gets a mail.
 
-        **Access:** every signed-in user. Service keys with the scope `orders:manage`.
+        **Access:** every signed-in user. Service keys with the scope `orders:manage`. Also guests, with the token
+        of this order.
         """
         return self._send(
             Call(
                 "POST",
                 f"/api/v1/orders/{quoted(order_id)}/cancel",
-                models.ManagedOrderResponse | models.OrderResponse,
+                models.ManagedOrderResponse | models.GuestOrderResponse | models.OrderResponse,
                 body={"reason": reason},
                 key=new_key(idempotency_key),
                 if_match=if_match,
@@ -1618,6 +1621,22 @@ class Admin(Group):
                 models.UserResponse,
                 body={"status": status},
                 if_match=if_match,
+            )
+        )
+
+    def change_limits(self, user_id: str, *, open_orders: int | Unset | None = UNSET) -> models.UserLimitsResponse:
+        """Change the limits of a user's orders: `PATCH /api/v1/admin/users/{user_id}/limits`.
+
+        The limit of open orders applies from the user's next order, also if a service key sends it.
+
+        **Access:** admins. No service keys.
+        """
+        return self._send(
+            Call(
+                "PATCH",
+                f"/api/v1/admin/users/{quoted(user_id)}/limits",
+                models.UserLimitsResponse,
+                body={"open_orders": open_orders},
             )
         )
 

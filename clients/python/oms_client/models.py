@@ -302,6 +302,16 @@ class ChangeEmailRequest(RequestModel):
 
 
 @dataclass(kw_only=True)
+class ChangeLimitsRequest(RequestModel):
+    """The limits to change."""
+
+    open_orders: int | Unset | None = UNSET
+    """The maximum number of open orders of this user, in place of the shop's limit. 0 refuses every new order;
+    null returns to the shop's limit. Write it without a fraction: `2.0` is refused.
+    """
+
+
+@dataclass(kw_only=True)
 class ChangePasswordRequest(RequestModel):
     """The current and the new password."""
 
@@ -428,8 +438,8 @@ class CreateOrderRequest(RequestModel):
     Customers neither send nor see them.
     """
     customer: OrderCustomer | Unset | None = UNSET
-    """For whom the order is. Only managers and service keys may send it; service keys must. Without it, the order
-    is the caller's own.
+    """For whom the order is. Service keys and guests must send it, guests with `email`; customers must not.
+    Without it, the order is the caller's own.
     """
     external_ref: ExternalRefRequest | Unset | None = UNSET
     """The order's id in another system. Only managers and service keys may send it. A request with the reference
@@ -818,6 +828,64 @@ class ForgotPasswordRequest(RequestModel):
 
 
 @dataclass(kw_only=True)
+class GuestOrderResponse(ResponseModel):
+    """An order as the guest sees it who placed it."""
+
+    id: str
+    """The order's id, for paths."""
+    number: str
+    """The order's number, for people: its date and ten characters of its id."""
+    status: OrderStatus
+    """The current status."""
+    customer_id: str | None
+    """The id of the customer's account; null if the customer has none."""
+    channel: str | None
+    """The system in which the order was placed: that of `external_ref`; null without one."""
+    external_ref: ExternalRefResponse | None
+    """The order's id in another system, if it has one."""
+    locale: str | None
+    """The language of a customer without an account, as a BCP 47 tag, if it is known."""
+    items: list[LineResponse]
+    """The lines, at most one for each product."""
+    subtotal: Decimal
+    """The sum of the lines."""
+    shipping_cost: Decimal
+    """The shipping cost that the customer pays."""
+    total: Decimal
+    """`subtotal` + `shipping_cost`."""
+    currency: str
+    """The currency of all amounts of this deployment (ISO 4217)."""
+    shipping_address: AddressResponse | None
+    """The address to which the order is sent; null if nothing is shipped."""
+    note: str | None
+    """The customer's note."""
+    purchase_order: str | None
+    """The number of the customer's own purchase order."""
+    metadata: dict[str, str]
+    """The keys and values that callers stored on the order."""
+    created_at: datetime
+    """When the order was placed."""
+    updated_at: datetime
+    """When the order last changed."""
+    expires_at: datetime | None
+    """When the order expires and its stock is released; null if it is no longer pending."""
+    version: int
+    """The version, which each change raises; also in the `ETag`."""
+    shipment: ShipmentResponse | None
+    """The shipment; null before the order is shipped."""
+    cancel_reason: str | None
+    """The reason for the cancellation; null if none was given."""
+    billing_address: AddressResponse | None
+    """The address for the invoice; null if none was given."""
+    contact: ContactResponse | None
+    """The contact of the guest."""
+    order_token: str | None
+    """The token of the order: send it as `Authorization: Bearer` to read or cancel this order, for 90 days. Only
+    the response that places the order has it.
+    """
+
+
+@dataclass(kw_only=True)
 class HealthResponse(ResponseModel):
     """The health of the API."""
 
@@ -838,9 +906,9 @@ class HistoryEntryResponse(ResponseModel):
     at: datetime
     """When the order changed."""
     actor_id: str
-    """The id of the user or service key that changed it, or `system`."""
+    """The id of the user or the service key that changed it, `guest` or `system`."""
     actor_role: str
-    """The actor's role at that time: `customer`, `manager`, `admin`, `service` or `system`."""
+    """The actor's role at that time: `customer`, `manager`, `admin`, `service`, `guest` or `system`."""
     reason: str | None
     """The reason; null if none was given."""
     changed: list[str]
@@ -2384,6 +2452,16 @@ class UserCounts(ResponseModel):
     """Managers."""
     admin: int
     """Admins."""
+
+
+@dataclass(kw_only=True)
+class UserLimitsResponse(ResponseModel):
+    """The limits of a user's orders."""
+
+    open_orders: int | None
+    """The user's own maximum number of open orders; null if the shop's limit applies."""
+    current_open_orders: int
+    """The number of the user's open orders. It lags by seconds."""
 
 
 @dataclass(kw_only=True)

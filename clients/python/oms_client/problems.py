@@ -195,7 +195,7 @@ class TooManyExportsError(ApiError):
 class TooManyOpenOrdersError(ApiError):
     """The customer has the maximum number of open orders (pending or confirmed). It is 10, or the setting
     `open_orders_limit`. While the e-mail address is not verified, it is 3, or `unverified_open_orders_limit`.
-    Orders are counted seconds after they change.
+    An admin can set another limit for a customer. Orders are counted seconds after they change.
     """
 
 
