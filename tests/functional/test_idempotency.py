@@ -94,11 +94,13 @@ def test_a_key_with_another_body_is_refused(customer: Person, product: Make, cha
 MODELS = {model.__name__: model for model in Request.__subclasses__()} | {
     model.__name__: model for child in Request.__subclasses__() for model in child.__subclasses__()
 }
-# Without `change_stocks`, whose rows are replayed each for itself: see test_stock_counts.py.
+# Without `change_stocks`, whose rows are replayed each for itself: see test_stock_counts.py. Without `update_order`, a
+# PATCH, in which null is not the same as an omitted field: see test_order_edits.py.
 KEYED = [
     pytest.param(name, report, id=f"{name} {report}".strip())
     for name, operation in OPERATIONS.items()
-    if {"$ref": "#/components/parameters/IdempotencyKey"} in operation.get("parameters", []) and name != "change_stocks"
+    if {"$ref": "#/components/parameters/IdempotencyKey"} in operation.get("parameters", [])
+    and name not in ("change_stocks", "update_order")
     for report in (COLUMNS if name == "create_export" else [""])
 ]
 # The moves that precede each move of an order.
