@@ -1,6 +1,7 @@
 """The demo data of the local stage: it can be created in each currency, at sensible prices."""
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from infra.stages import DECIMALS, Stage
 from local import demo, seed
 from oms.core.money import from_text
 from oms.inventory import service as inventory
+from oms.orders.models import Order
 from oms.service_keys.scopes import SCOPES
 from tests.support.aws_calls import intercepted
 from tests.support.deployment import deployed_locally, deployed_with
@@ -43,6 +45,10 @@ def test_the_demo_data_are_made_in_the_stages_currency(
         )
 
 
+def by_key(orders: Iterable[Order]) -> list[Order]:
+    return [order for order in orders if order.history[0].actor_role == "service"]
+
+
 def test_the_key_of_the_demo_shop_has_all_scopes_in_the_local_stage_and_none_elsewhere(
     cloud: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -50,6 +56,10 @@ def test_the_key_of_the_demo_shop_has_all_scopes_in_the_local_stage_and_none_els
     with deployed_locally():
         users = seed.seed()
 
+    assert sorted((it.external_ref.channel, bool(it.contact), len(it.tags)) for it in by_key(orders_stored())) == [
+        ("erp", False, 1),
+        ("marketplace", True, 2),
+    ]
     with intercepted() as made:
         assert call("GET", "/api/v1/orders?limit=1", token=demo.SERVICE_KEY).json["items"]
     assert made
@@ -71,7 +81,7 @@ def test_each_example_with_a_key_has_that_of_the_demo_shop() -> None:
 @pytest.mark.parametrize("currency", DECIMALS)
 def test_every_demo_amount_is_an_amount_of_every_currency(currency: str) -> None:
     prices = [product.price for products in demo.CATALOGUE.values() for product in products]
-    shipping = [cost for _, _, cost, _ in seed.ORDERS]
+    shipping = [order.shipping_cost for order in seed.ORDERS if order.shipping_cost != "0"]
 
     with deployed_with(CURRENCY=currency):
         made = [from_text(demo.amount_in(currency, DECIMALS[currency], euros)) for euros in (*prices, *shipping)]
