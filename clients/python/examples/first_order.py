@@ -15,10 +15,17 @@ from pathlib import Path
 from typing import TypeAlias
 
 from oms_client import OmsClient
-from oms_client.models import ExternalRefRequest, ManagedOrderResponse, OrderCustomer, OrderItem, OrderResponse
+from oms_client.models import (
+    ExternalRefRequest,
+    GuestOrderResponse,
+    ManagedOrderResponse,
+    OrderCustomer,
+    OrderItem,
+    OrderResponse,
+)
 from oms_client.problems import SkuTakenError
 
-Order: TypeAlias = ManagedOrderResponse | OrderResponse
+Order: TypeAlias = ManagedOrderResponse | GuestOrderResponse | OrderResponse
 EMAIL = "grace@example.org"
 
 

@@ -9,9 +9,9 @@ import click
 
 from oms_client.cli.state import NOT_FOUND, ROWS_FAILED, Group, State, exit_code, pass_state
 from oms_client.errors import ApiError
-from oms_client.models import ManagedOrderResponse, OrderResponse, OrderStatus
+from oms_client.models import GuestOrderResponse, ManagedOrderResponse, OrderResponse, OrderStatus
 
-Order = ManagedOrderResponse | OrderResponse
+Order = ManagedOrderResponse | GuestOrderResponse | OrderResponse
 NUMBER = re.compile(r"\d{8}-[0-9A-Za-z]{10}")
 STATUSES = ["pending", "confirmed", "shipped", "delivered", "returned", "cancelled", "expired"]
 
