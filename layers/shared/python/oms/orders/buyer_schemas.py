@@ -4,7 +4,8 @@ from typing import Annotated, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from oms.core.schemas import EmailAddress, KeyName, Request, Response, TextPattern, VisibleText
+from oms.core.address_schemas import PhoneNumber
+from oms.core.schemas import INVISIBLE_IS_NULL, EmailAddress, KeyName, Prose, Request, Response, TextPattern
 
 _LOCALE = TextPattern(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}", "must be a language tag such as de or pt-BR")
 _CHANNEL = TextPattern(
@@ -26,8 +27,10 @@ class OrderCustomer(Request):
         None, description=f"{_ID} No other field is allowed beside it.", examples=[_USER_ID]
     )
     email: EmailAddress | None = Field(None, description=_EMAIL, examples=["ada@example.org"])
-    name: Annotated[str, VisibleText(200)] | None = Field(None, description=_NAME, examples=[_PERSON])
-    phone: Annotated[str, VisibleText(50)] | None = Field(None, description=_PHONE, examples=[_NUMBER])
+    name: Annotated[Annotated[str, Prose(200, one_line=True)] | None, INVISIBLE_IS_NULL] = Field(
+        None, description=_NAME, examples=[_PERSON]
+    )
+    phone: PhoneNumber = Field(None, description=_PHONE, examples=[_NUMBER])
     locale: Annotated[str, StringConstraints(max_length=35), _LOCALE] | None = Field(
         None, description=_LOCALE_TEXT, examples=[_LANGUAGE]
     )
