@@ -1,7 +1,8 @@
 """FilterLogEvents, newest first and with patterns for JSON, which the emulator does not know.
 
 The emulator ignores `startFromHead`, treats each pattern for JSON as one that matches all lines, and returns no token.
-`correct` replaces `cloudwatch_logs._filter_log_events`, which the emulator looks up for each request. The in-process
+`correct` replaces `cloudwatch_logs._filter_log_events`, which the emulator looks up for each request. The replacement
+reads the lines by `_resolve_log_group_name`, `_log_groups` and `_log_events_lock`. The in-process
 tests use `newest_first` too.
 """
 

@@ -36,7 +36,12 @@ ALLOWED = {
     },
     "layers/shared/python/oms/core/dynamodb.py": {"_get_connection"},
     "layers/shared/python/oms/webhooks/post.py": {"_read_status"},
-    "local/emulator/log_events.py": {"_filter_log_events", "_log_groups", "_resolve_log_group_name"},
+    "local/emulator/log_events.py": {
+        "_filter_log_events",
+        "_log_events_lock",
+        "_log_groups",
+        "_resolve_log_group_name",
+    },
     "local/emulator/workers.py": {"_resolve_layer_zip", "_spawn", "_LAMBDA_LAYERS_DIRS"},
 }
 # Documented in spite of their names: https://docs.python.org/3/library/collections.html#collections.somenamedtuple._make

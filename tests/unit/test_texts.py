@@ -44,7 +44,7 @@ INVISIBLE = [
 ]
 # May be empty, so that an invisible text does no harm.
 MAY_BE_EMPTY = {"attributes[value]"}
-# Have a form, so that they are never invisible: an https URL, and times.
+# Have a form, so that they are never invisible: an https URL, times, a language tag, an e-mail address.
 NO_PROSE = {"tracking_url", "from_", "to", "expires_at", "locale", "OrderCustomer.email"}
 # Names an existing object, or has a grammar: another check refuses other values.
 LOOKED_UP = {"product_id", "url", "events", "schedule", "status", "columns", "OrderCustomer.id"}
