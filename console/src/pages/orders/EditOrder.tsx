@@ -52,6 +52,7 @@ export function EditOrder(props: { order: Order; onClose: () => void }) {
         request={saving}
         submit={texts.common.save}
         dismiss={texts.order.edit.back}
+        wide
         stays
         onSubmit={() => saving.mutate(changes)}
         onClose={onClose}
