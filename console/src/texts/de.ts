@@ -808,6 +808,7 @@ export const de: Texts = {
       'order.shipped': 'Bestellung versandt',
       'order.delivered': 'Bestellung zugestellt',
       'order.cancelled': 'Bestellung storniert',
+      'order.updated': 'Bestellung geändert',
       'order.expired': 'Bestellung verfallen',
       'order.returned': 'Bestellung zurückgenommen',
       'product.*': 'Alles zu Produkten',

@@ -783,6 +783,7 @@ export const en = {
       'order.shipped': 'Order shipped',
       'order.delivered': 'Order delivered',
       'order.cancelled': 'Order cancelled',
+      'order.updated': 'Order changed',
       'order.expired': 'Order expired',
       'order.returned': 'Order returned',
       'product.*': 'All about products',
