@@ -183,14 +183,14 @@ def _try_to_place(placement: Placement) -> IdempotentResult[Order]:
     if buyer.user is not None and placement.view is not None:
         placement.view.add_customer(buyer.user)
     priced = placement.drawing.choose_shards(_price(placement))
-    order = _new_order(placement, buyer, priced)
-    counters = counters_of(
-        placement.limits, sender_id=placement.actor.id, contact=buyer.contact, guest_address=placement.guest_address
-    )
     # A contact's open orders are limited by the counters, which the transaction checks.
     if buyer.contact is None:
         placement.limits.check_open_orders(buyer.open_orders, buyer.open_orders_limit)
     placement.limits.check(priced.units, priced.subtotal)
+    order = _new_order(placement, buyer, priced)
+    counters = counters_of(
+        placement.limits, sender_id=placement.actor.id, contact=buyer.contact, guest_address=placement.guest_address
+    )
     try:
         _reserve(order, priced, placement.limits, counters)
     except TransactionError as error:
