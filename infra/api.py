@@ -94,6 +94,7 @@ class Api(Construct):
         self._group("webhooks", "Webhooks", functions.webhooks)
         self._group("events", "Events", functions.webhooks)
         self._group("reports", "Reports", functions.reports)
+        self._group("imports", "Imports", functions.reports)
         self.access_logs = self._default_stage(stage, public)
         self.too_many_requests = _count_429(self.access_logs, stage)
         acknowledge(

@@ -43,6 +43,7 @@ EMITTED: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         )
     },
     "Exports": {"exporter": ("ExportsDone", "ExportsFailed"), "scheduler": ("ScheduledExports",)},
+    "Imports": {"importer": ("ImportsDone", "ImportsFailed")},
     "Stock ledger": {
         "bookkeeper": ("StreamRecords", "BookEntries"),
         "verifier": ("Stretches", "ProductsChecked", "ProductsUnsettled", "StockDrift"),
@@ -82,7 +83,7 @@ class Dashboard(Construct):
                 self._emitted("Missing signing key"),
             ],
             "Events, deliveries and mail": [self._emitted(name) for name in ("Events", "Deliveries", "Mail")],
-            "Jobs": [self._emitted(name) for name in ("Exports", "Stock ledger", "Audit log")],
+            "Jobs": [self._emitted(name) for name in ("Exports", "Imports", "Stock ledger", "Audit log")],
             "What costs money": [
                 _per_function("Invocations", functions),
                 _per_function("Duration", functions, "Sum"),

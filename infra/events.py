@@ -35,6 +35,8 @@ IDENTITY_FILTERS = (
 REPORTS_FILTERS = (
     {"eventName": ["INSERT"], "dynamodb": {"NewImage": {"kind": {"S": ["export"]}}}},
     {"dynamodb": {"NewImage": {"kind": {"S": ["export"]}, "status": {"S": ["cancelled", "done"]}}}},
+    # Started and cancelled imports, without checkpoints.
+    {"dynamodb": {"NewImage": {"kind": {"S": ["import"]}, "status": {"S": ["queued", "cancelled"]}}}},
     # Created and deleted schedules, without the progress of their runs.
     {"eventName": ["INSERT", "REMOVE"], "dynamodb": {"Keys": {"pk": {"S": ["schedules"]}}}},
 )

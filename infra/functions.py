@@ -50,6 +50,8 @@ SEALER_SECONDS = 300
 # In this time, a run must write at least one part of the file, even if the file is compressed and reads are throttled:
 # see docs/integrate/exports.md. A longer timeout would delay the retry of an interrupted run.
 EXPORTER_SECONDS = 300
+# Lambda's maximum. The importer continues by a queue message when less than 180 s are left.
+IMPORTER_SECONDS = 900
 # A run makes four calls with their retries. The check of one schedule makes as many.
 SCHEDULER_SECONDS = 60
 # Lambda's maximum. Shortly before the end, a check hands over to the next worker by a queue message.
@@ -162,6 +164,9 @@ class Functions(Construct):
         )
         self.exporter = self.add(
             "Exporter", "exporter.handler", memory_mb=FULL_CORE_MEMORY_MB, timeout_seconds=EXPORTER_SECONDS, loops=True
+        )
+        self.importer = self.add(
+            "Importer", "importer.handler", memory_mb=FULL_CORE_MEMORY_MB, timeout_seconds=IMPORTER_SECONDS, loops=True
         )
         self.verifier = self.add(
             "Verifier", "verifier.handler", memory_mb=FULL_CORE_MEMORY_MB, timeout_seconds=VERIFIER_SECONDS, loops=True

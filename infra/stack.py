@@ -16,6 +16,7 @@ from infra.events import Events
 from infra.expiry import Expiry
 from infra.exports import Exports
 from infra.functions import Functions
+from infra.imports import Imports
 from infra.keys import Keys
 from infra.live import Canary, live_name
 from infra.mail import Mail
@@ -54,6 +55,7 @@ class OmsStack(cdk.Stack):
         events = Events(self, "Events", stage=stage, data=data, functions=functions, alarms=alarms)
         Aggregates(self, "Aggregates", stage=stage, data=data, functions=functions, events=events)
         Exports(self, "Exports", stage=stage, data=data, functions=functions, events=events, alarms=alarms)
+        Imports(self, "Imports", stage=stage, data=data, functions=functions, events=events, alarms=alarms)
         Schedules(self, "Schedules", stage=stage, data=data, functions=functions, events=events, alarms=alarms)
         Mail(self, "Mail", stage=stage, functions=functions, events=events, alarms=alarms)
         Webhooks(

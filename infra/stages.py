@@ -162,6 +162,8 @@ class Stage(BaseModel):
     replay_concurrency: int = Field(2, ge=2, le=1000)
     # Exports; each needs a core, and adds its reads to those of the shop.
     export_concurrency: int = Field(5, ge=2, le=1000)
+    # Imports; each needs a core, and adds its writes to those of the shop.
+    import_concurrency: int = Field(5, ge=2, le=1000)
     # Deliveries to webhooks, and separately the same number to slow subscribers.
     delivery_concurrency: int = Field(20, ge=2, le=1000)
     # The time for which no one can change or remove an anchor of the audit log's chain.

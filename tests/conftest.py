@@ -45,6 +45,8 @@ os.environ.update(
         "OMS_EXPORT_QUEUE_URL": "https://sqs.eu-central-1.amazonaws.com/123456789012/exports",
         "AWS_LAMBDA_LOG_GROUP_NAME": "requests",
         "OMS_EXPORTS_BUCKET": "exports",
+        "OMS_IMPORT_QUEUE_URL": "https://sqs.eu-central-1.amazonaws.com/123456789012/imports",
+        "OMS_IMPORTS_BUCKET": "imports",
         "OMS_SCHEDULE_GROUP": "oms-test",
         "OMS_SCHEDULE_ROLE": "arn:aws:iam::123456789012:role/schedules",
         "OMS_SCHEDULE_TARGET": "arn:aws:sqs:eu-central-1:123456789012:runs",

@@ -1,4 +1,4 @@
-"""Routes for reports of stock and sales, exports, and schedules of exports."""
+"""Routes for reports of stock and sales, exports, schedules of exports, and imports."""
 
 from typing import Annotated, Any
 
@@ -15,6 +15,9 @@ from oms.http import api
 from oms.http.access_rules import manager
 from oms.http.api import current_caller
 from oms.http.serving import RESOLVER_OPTIONS, serve
+from oms.imports import service as imports
+from oms.imports.models import Import
+from oms.imports.schemas import CreateImportRequest, ImportPage, ImportResponse
 from oms.reports import sales, stock_report
 from oms.reports.schemas import InventoryReport, SalesQuery, SalesReport
 from oms.reports.views import inventory_report, sales_report
@@ -22,7 +25,7 @@ from oms.schedules import service as schedules
 from oms.schedules.models import Schedule
 from oms.schedules.schemas import CreateScheduleRequest, SchedulePage, ScheduleResponse
 
-require("exports_bucket")
+require("exports_bucket", "imports_bucket")
 
 app = APIGatewayHttpResolver(**RESOLVER_OPTIONS)
 
@@ -167,6 +170,64 @@ def delete_schedule(schedule_id: str) -> Response[None]:
     """
     schedules.delete(schedule_id, by=current_caller(), address=api.client_address())
     return api.no_content()
+
+
+@app.post("/api/v1/imports", status_code=201, **manager(scope="imports:write"))
+def create_import(request: CreateImportRequest) -> Response[ImportResponse]:
+    """Create an import.
+
+    Send the file by the request in `upload`, then start the import.
+    """
+    result = imports.create_import(request, by=current_caller(), key=api.idempotency_key())
+    it = result.value
+    return api.created(_shown(it), location=f"/api/v1/imports/{it.id}", version=it.version, replayed=result.replayed)
+
+
+@app.post("/api/v1/imports/<import_id>/start", status_code=202, **manager(scope="imports:write"))
+def start_import(import_id: str) -> Response[ImportResponse]:
+    """Start an import.
+
+    Applies the rows of the uploaded file in the background, each once. A second start changes nothing.
+    """
+    it = imports.start(import_id, by=current_caller(), address=api.client_address())
+    return api.started(_shown(it), retry_after=_LOOK_AGAIN_SECONDS)
+
+
+@app.get("/api/v1/imports", **manager(scope="imports:write"))
+def list_imports(query: Annotated[PageQuery, Query()]) -> Response[ImportPage]:
+    """List imports.
+
+    Lists the imports of all users, newest first, without URLs.
+    """
+    page = imports.list_imports(limit=query.limit, after=api.list_position(query.cursor))
+    return api.listed(page, ImportResponse.of, ImportPage)
+
+
+@app.get("/api/v1/imports/<import_id>", **manager(scope="imports:write"))
+def get_import(import_id: str) -> Response[ImportResponse]:
+    """Get an import.
+
+    An import that is done or has failed has a `result_url`, which downloads the errors of its rows.
+    """
+    it = imports.get(import_id)
+    return api.ok(_shown(it), version=it.version)
+
+
+@app.delete("/api/v1/imports/<import_id>", status_code=204, **manager(scope="imports:write"))
+@api.versioned
+def cancel_import(import_id: str) -> Response[None]:
+    """Cancel an import.
+
+    Stops the import. Rows that were applied until then stay applied.
+    """
+    imports.cancel(
+        import_id, by=current_caller(), address=api.client_address(), expected_version=api.expected_version()
+    )
+    return api.no_content()
+
+
+def _shown(it: Import) -> ImportResponse:
+    return ImportResponse.of(it, imports.upload_of(it), imports.result_of(it))
 
 
 lambda_handler = serve(app)

@@ -8,7 +8,7 @@ the machine can also reach it. The emulator checks signatures, but serves S3 and
 import hmac
 import json
 import re
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs
 
@@ -31,6 +31,8 @@ OF_A_PAGE = (b"origin", b"sec-fetch-site")
 API = re.compile(r"/_aws/execute-api/[^/]+/\$default(/.*)?", re.DOTALL)
 SIGNED = re.compile(r"AWS4-HMAC-SHA256 +Credential=([^/]+)/")
 BUCKET_AND_KEY = re.compile(r"/[a-z0-9][a-z0-9.-]{2,62}/.")
+# With the preflight of a read.
+READS = ("GET", "HEAD", "OPTIONS")
 OF_A_LINK = ("X-Amz-", "response-", "x-id")
 # The key of a role's session, whose signature the emulator checks. It treats other keys, such as `test`, as its root
 # user and does not check them.
@@ -83,10 +85,12 @@ def refusal(scope: Scope, port: int, secret: str) -> Refusal | None:
         return FORBIDDEN
     if API.fullmatch(scope["path"]) and not _names_a_key(scope, signatures):
         return None
-    if _is_signed_link(scope, secret):
+    if _is_signed_link(scope, secret, READS):
         return TWO_SIGNATURES if signatures else None
     if any(name in OF_A_PAGE for name, _ in headers):
         return FORBIDDEN
+    if _is_signed_link(scope, secret, ("PUT",)):
+        return TWO_SIGNATURES if signatures else None
     if scope["path"].startswith(BESIDE_AWS):
         known = [value for name, value in headers if name == SECRET_HEADER.lower().encode()]
         return None if known and hmac.compare_digest(known[0], secret.encode()) else FORBIDDEN
@@ -116,19 +120,19 @@ def _over_tls(scope: Scope) -> Scope:
     return {**scope, "headers": [*headers, (b"x-forwarded-proto", b"https")]}
 
 
-def _is_signed_link(scope: Scope, secret: str) -> bool:
-    """Returns whether the request uses a signed link of an S3 object, as exports have, or is the preflight of such a
-    request.
+def _is_signed_link(scope: Scope, secret: str, methods: Sequence[str]) -> bool:
+    """Returns whether the request uses a signed link of an S3 object by one of these methods. Exports have links to
+    read, imports also to upload.
     """
     query = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
     path = scope["path"]
     return (
-        scope["method"] in ("GET", "HEAD", "OPTIONS")
+        scope["method"] in methods
         and "X-Amz-Signature" in query
         and all(name.startswith(OF_A_LINK) and len(values) == 1 for name, values in query.items())
         and _may_sign(query.get("X-Amz-Credential", [""])[0].partition("/")[0], secret)
         and BUCKET_AND_KEY.match(path) is not None
-        and detect_service("GET", path, {}, query) == "s3"
+        and detect_service(scope["method"], path, {}, query) == "s3"
     )
 
 

@@ -53,6 +53,7 @@ TAGS = {
     "orders": "Orders: price, place and read them, and move them from `pending` to `delivered`, `returned` or "
     "`cancelled`.",
     "reports": "Sales and inventory figures, their export to files, and schedules that mail exports.",
+    "imports": "Files whose rows create and change products, prices and stock.",
     "webhooks": "Subscriptions that receive events by HTTP, their deliveries, and replays.",
     "events": "The event feed: the events of webhooks except `webhook.test`, in order, for 90 days.",
     "shop": "The shop itself: its name, currency and time zone.",

@@ -83,7 +83,7 @@ _BY_TOKENS = "**Access:** the user of the session, by its access token, or by a 
 def tag_of(path: str) -> str:
     """Returns the route's group: the first part of its path, or `docs` for routes about the system itself."""
     group = path.removeprefix(BASE_PATH).split("/")[1]
-    groups = ("auth", "shop", "inventory", "orders", "reports", "webhooks", "events", "admin")
+    groups = ("auth", "shop", "inventory", "orders", "reports", "imports", "webhooks", "events", "admin")
     return group if group in groups else "docs"
 
 
@@ -209,6 +209,7 @@ _PATH_PARAMETERS = {
     "export_id": "The id of the export.",
     "address_id": "The id of the saved address.",
     "schedule_id": "The id of the schedule.",
+    "import_id": "The id of the import.",
 }
 
 

@@ -14,6 +14,7 @@ from tests.support.fixtures import (
     settle,
     simulation,
     time_machine,
+    uploads,
 )
 from tests.support.invocation import Person
 from tests.support.shop import Shop
@@ -29,6 +30,7 @@ __all__ = [
     "settle",
     "simulation",
     "time_machine",
+    "uploads",
 ]
 
 

@@ -18,6 +18,7 @@ from tests.support.fixtures import (
     settle,
     simulation,
     time_machine,
+    uploads,
     webhooks,
 )
 
@@ -39,5 +40,6 @@ __all__ = [
     "settle",
     "simulation",
     "time_machine",
+    "uploads",
     "webhooks",
 ]

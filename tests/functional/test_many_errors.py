@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from oms.http.body import MAX_PARTS
+from oms.core.strict_json import MAX_PARTS
 from tests.support.gateway import assert_problem, call
 from tests.support.invocation import Answer, Person
 from tests.support.work import counted

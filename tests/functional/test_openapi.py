@@ -185,6 +185,7 @@ def test_the_protocols_parameters_are_documented_where_they_count() -> None:
     moves = set(MOVES)
 
     created = {"create_order", "create_product", "create_export", "create_schedule", "add_address"}
+    created.add("create_import")
     stock = {"adjust_stock", "count_stock", "change_stocks"}
     assert taking("IdempotencyKey") == moves | created | stock | {"update_order"}
     reads = {it["operationId"] for _, method, it in OPERATIONS if method == "get"} & giving("ETag")
@@ -210,6 +211,7 @@ def test_the_protocols_parameters_are_documented_where_they_count() -> None:
         "delete_service_key",
         "rotate_service_key",
         "cancel_export",
+        "cancel_import",
     }
 
 
@@ -236,12 +238,13 @@ def _is_valid(model: Any, body: dict[str, Any]) -> bool:
 
 def test_the_protocols_headers_are_documented_where_they_are_sent() -> None:
     created = {"create_order", "create_product", "register", "create_webhook", "create_service_key", "add_address"}
+    created.add("create_import")
     # These have no version, or none yet.
     unversioned = {"create_schedule", "create_export", "export_orders", "start_stock_check"}
     single = {"get_order", "get_product", "replace_product", "update_product", "set_shards", "get_me", *MOVES}
     single |= {"get_address", "update_address", "update_order"}
     single |= {"update_me", "change_password", "get_user", "change_role", "change_status"}
-    single |= {"get_webhook", "update_webhook", "rotate_webhook_secret", "get_export"}
+    single |= {"get_webhook", "update_webhook", "rotate_webhook_secret", "get_export", "get_import"}
     single |= {"get_service_key", "update_service_key", "rotate_service_key"}
     limited = {"register", "log_in", "refresh", "change_password", "change_email", "reset_password", "test_webhook"}
 

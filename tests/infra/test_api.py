@@ -36,6 +36,8 @@ ROUTES = {
     "ANY /api/v1/webhooks/{proxy+}": "Webhooks",
     "ANY /api/v1/reports": "Reports",
     "ANY /api/v1/reports/{proxy+}": "Reports",
+    "ANY /api/v1/imports": "Reports",
+    "ANY /api/v1/imports/{proxy+}": "Reports",
     "ANY /api/v1/events": "Webhooks",
     "ANY /api/v1/events/{proxy+}": "Webhooks",
 }

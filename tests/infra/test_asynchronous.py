@@ -31,6 +31,7 @@ def test_f28_every_queue_has_a_dead_letter_queue(prod: Synthesized) -> None:
         "EventsAggregates",
         "EventsDispatch",
         "EventsExports",
+        "EventsImports",
         "WebhooksDeliveries",
         "WebhooksSlowDeliveries",
         "WebhooksReplays",

@@ -28,13 +28,14 @@ QUEUES = {
     "Dispatch": "EventsDispatch",
     "Replays": "WebhooksReplays",
     "Exports": "EventsExports",
+    "Imports": "EventsImports",
     "Aggregates": "EventsAggregates",
     "Feed": "EventsFeed",
     "Expiry": "ExpiryQueue",
 }
 STREAMS = ("Publisher", "Bookkeeper", "Finder", "Sealer")
-# One message is for ten deliveries, and an export writes rows while its function runs.
-IN_A_MESSAGE = {"Replays": 10, "Exports": 9000}
+# One message is for ten deliveries, and exports and imports process rows while their function runs.
+IN_A_MESSAGE = {"Replays": 10, "Exports": 9000, "Imports": 500}
 # Few and short: four calls a run, or one run in a day.
 NO_LIMIT = {"EventsSchedules", "SchedulesScheduleRuns", "StockBookCheck"}
 

@@ -44,6 +44,7 @@ def test_the_publisher_reads_only_records_that_cause_events(prod: Synthesized) -
         "DataReports": [
             {"eventName": ["INSERT"], "dynamodb": {"NewImage": {"kind": {"S": ["export"]}}}},
             {"dynamodb": {"NewImage": {"kind": {"S": ["export"]}, "status": {"S": ["cancelled", "done"]}}}},
+            {"dynamodb": {"NewImage": {"kind": {"S": ["import"]}, "status": {"S": ["queued", "cancelled"]}}}},
             {"eventName": ["INSERT", "REMOVE"], "dynamodb": {"Keys": {"pk": {"S": ["schedules"]}}}},
         ],
     }

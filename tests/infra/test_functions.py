@@ -36,6 +36,7 @@ HANDLERS = {
     "Verifier": "verifier.handler.lambda_handler",
     "Sealer": "sealer.handler.lambda_handler",
     "Exporter": "exporter.handler.lambda_handler",
+    "Importer": "importer.handler.lambda_handler",
 }
 
 

@@ -96,6 +96,7 @@ ALLOWED = {
         "DataIdentity": WHO,
         "DataReports": READ | {"dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"},
         "ExportsFiles": {"s3:GetObject"},
+        "ImportsFiles": {"s3:GetObject", "s3:PutObject", "s3:ListBucket"},
         "DataInventory": {"dynamodb:BatchGetItem"},
         "DataAudit": APPEND,
         "KeysOrigin": SECRET,
@@ -124,6 +125,13 @@ ALLOWED = {
             *("s3:ListBucket", "s3:ListBucketMultipartUploads"),
         },
         "EventsExports": SEND | CONSUME,
+    },
+    "Importer": {
+        "DataInventory": {"dynamodb:BatchGetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"},
+        "DataReports": {"dynamodb:GetItem", "dynamodb:UpdateItem"},
+        "DataAudit": {"dynamodb:PutItem"},
+        "ImportsFiles": {"s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:ListBucket"},
+        "EventsImports": SEND | CONSUME,
     },
     "Feeder": {
         "DataEvents": {"dynamodb:BatchGetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"},

@@ -68,6 +68,7 @@ DATA = {
     "DataSearchC7D96612",
     "DataWebhooks42E59B84",
     "ExportsFiles165D4F61",
+    "ImportsFiles4C162912",
 }
 
 

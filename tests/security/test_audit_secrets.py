@@ -124,6 +124,9 @@ HELD = {
     "::test_a_cancelled_export_stays_to_be_seen_and_one_that_is_done_cannot_be_cancelled",
     "export.downloaded": _DOWNLOADS,
     "export.requested": _DOWNLOADS,
+    "import.cancelled": "functional/test_import_routes.py"
+    "::test_a_cancelled_import_stays_to_be_seen_and_its_file_is_deleted",
+    "import.started": "functional/test_import_routes.py::test_an_import_starts_once_and_a_second_start_changes_nothing",
     "first-admin.linked": f"{_FIRST}::test_the_link_is_valid_for_half_an_hour",
     "first-admin.made": f"{_FIRST}::test_the_first_admin_is_made_without_a_password_and_sets_one_by_the_link",
     "first-admin.promoted": f"{_FIRST}::test_an_account_that_is_there_is_promoted",

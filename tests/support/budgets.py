@@ -22,6 +22,7 @@ from tests.support.deployment import deployed_with
 from tests.support.exports import request_export
 from tests.support.feed import an_event, feed_in
 from tests.support.gateway import call
+from tests.support.imports import uploaded
 from tests.support.invocation import Answer, Person
 from tests.support.ledger_shop import find_drift
 from tests.support.open_order_counts import aggregate, order_events
@@ -436,6 +437,26 @@ def an_export(method: str, suffix: str, status: str) -> Callable[[WarmApi], Prep
     return prepare
 
 
+def an_import(method: str, suffix: str) -> Callable[[WarmApi], PreparedRequest]:
+    def prepare(warm: WarmApi) -> PreparedRequest:
+        it = uploaded(warm.shop.manager, "stock", "sku,on_hand\nSKU-1,1\n")
+        return lambda: call(method, f"{IMPORTS}{suffix.format(id=it.id)}", token=warm.shop.manager.token)
+
+    return prepare
+
+
+def create_import(warm: WarmApi, key: str | None = None) -> PreparedRequest:
+    headers = {"Idempotency-Key": key} if key else {}
+    body = {"kind": "stock", "size": 52}
+    return lambda: call("POST", IMPORTS, body, token=warm.shop.manager.token, headers=headers)
+
+
+def replay_import(warm: WarmApi) -> PreparedRequest:
+    send = create_import(warm, key="k")
+    send()
+    return send
+
+
 def create_export(warm: WarmApi, key: str | None = None) -> PreparedRequest:
     headers = {"Idempotency-Key": key} if key else {}
     body = {"report": "orders"}
@@ -496,6 +517,7 @@ SERVICE_KEYS = "/api/v1/admin/keys"
 CHECK = "/api/v1/admin/stock-check"
 FEED = "/api/v1/events"
 REPORTS = "/api/v1/reports"
+IMPORTS = "/api/v1/imports"
 YEAR = "from=2026-01-01&to=2026-12-31"
 DOCS = ("/health", "/openapi.json", "/event-catalogue", "/.well-known/jwks.json", "/docs", "/docs/errors")
 WEBHOOKS, WEBHOOK = "/api/v1/webhooks", "/api/v1/webhooks/<webhook_id>"
@@ -616,6 +638,12 @@ BUDGETS: list[tuple[str, str, int, Callable[[WarmApi], PreparedRequest]]] = [
     (f"GET {REPORTS}/exports/<export_id>", "", 2, an_export("GET", "/{id}", "queued")),
     (f"GET {REPORTS}/exports/<export_id>", "done", 3, an_export("GET", "/{id}", "done")),
     (f"DELETE {REPORTS}/exports/<export_id>", "", 3, an_export("DELETE", "/{id}", "queued")),
+    (f"POST {IMPORTS}", "", 2, create_import),
+    (f"POST {IMPORTS}", "replayed", 2, replay_import),
+    (f"POST {IMPORTS}/<import_id>/start", "", 4, an_import("POST", "/{id}/start")),
+    (f"GET {IMPORTS}", "", 3, an_import("GET", "")),
+    (f"GET {IMPORTS}/<import_id>", "", 2, an_import("GET", "/{id}")),
+    (f"DELETE {IMPORTS}/<import_id>", "", 3, an_import("DELETE", "/{id}")),
     ("GET /api/v1/admin/stats", "", 11, get_stats),
     (f"POST {SCHEDULES}", "", 4, scheduled("POST")),
     (f"GET {SCHEDULES}", "", 3, scheduled("GET")),

@@ -24,6 +24,7 @@ from oms.core.settings import settings
 from oms.exports import parts, reading, sharing
 from oms.identity import tokens
 from oms.identity.models import Session, User, email_key, session_key, user_key
+from oms.imports import sections
 from oms.orders import service as orders
 from oms.orders.offers import OfferCache
 from oms.stock_ledger import check as stock_check
@@ -57,9 +58,11 @@ def _account() -> None:
     answer_by_moto()
     create_tables()
     aws_client("sqs").create_queue(QueueName="stock-check")
-    aws_client("sqs").create_queue(QueueName=settings().export_queue_url.rpartition("/")[2])
+    for url in (settings().export_queue_url, settings().import_queue_url):
+        aws_client("sqs").create_queue(QueueName=url.rpartition("/")[2])
     region = {"LocationConstraint": REGION}
-    aws_client("s3").create_bucket(Bucket=settings().exports_bucket, CreateBucketConfiguration=region)
+    for bucket in (settings().exports_bucket, settings().imports_bucket):
+        aws_client("s3").create_bucket(Bucket=bucket, CreateBucketConfiguration=region)
     for url in WEBHOOK_QUEUES:
         aws_client("sqs").create_queue(QueueName=url.rpartition("/")[2])
     secrets = aws_client("secretsmanager")
@@ -126,6 +129,15 @@ def files(cloud: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reading, "MAX_BATCHES_AHEAD", 0)
     monkeypatch.setattr(reading, "PAGE_SIZE", 4)
     monkeypatch.setattr(reading, "BATCH_SIZE", 3)
+
+
+@pytest.fixture
+def uploads(cloud: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The imports' bucket and queue, empty; sections of three rows, whose writes are made one after the other."""
+    s3_backends[DEFAULT_ACCOUNT_ID]["aws"].buckets[settings().imports_bucket].keys.clear()
+    _empty(settings().import_queue_url)
+    monkeypatch.setattr(sections, "MAX_ROWS", 3)
+    monkeypatch.setattr(sections, "in_parallel", lambda act, arguments: [act(it) for it in arguments])
 
 
 @pytest.fixture

@@ -24,6 +24,7 @@ _GROUPS = {
     "/api/v1/events": webhooks,
     "/api/v1/admin": admin,
     "/api/v1/reports": reports,
+    "/api/v1/imports": reports,
 }
 
 

@@ -59,6 +59,8 @@ VALID_BODIES: dict[str, dict[str, Any]] = {
     "replay_delivery": {},
     "replay_webhook": {"from": "2026-01-01", "to": "2026-01-31"},
     "create_export": {"report": "orders"},
+    "create_import": {"kind": "stock", "size": 52},
+    "start_import": {},
 }
 
 

@@ -34,6 +34,7 @@ FUNCTIONS = {
     "docs.handler": "Docs",
     "exporter.handler": "Exporter",
     "feeder.handler": "Feeder",
+    "importer.handler": "Importer",
     "inventory.handler": "Inventory",
     "notifier.handler": "Notifier",
     "orders.handler": "Orders",

@@ -17,6 +17,7 @@ from tests.support.accounts import log_in as sign_in
 from tests.support.exports import request_export
 from tests.support.feed import an_event, feed_in
 from tests.support.gateway import call
+from tests.support.imports import uploaded
 from tests.support.invocation import Answer, Person
 from tests.support.ledger_shop import find_drift
 from tests.support.operations import VALID_BODIES
@@ -134,6 +135,10 @@ def of_schedule(scenario: AccessScenario) -> Mapping[str, str]:
     return {"schedule_id": made.json["id"]}
 
 
+def of_import(scenario: AccessScenario) -> Mapping[str, str]:
+    return {"import_id": uploaded(scenario.people["manager"], "stock", "sku,on_hand\nSKU-1,1\n").id}
+
+
 PRODUCT = {"sku": "SKU-1", "name": "Saw", "category": "Tools", "price": 5}
 RULES: dict[str, Rule] = {
     # auth
@@ -220,6 +225,12 @@ RULES: dict[str, Rule] = {
     "create_schedule": Rule("M", body=a_schedule),
     "list_schedules": Rule("M"),
     "delete_schedule": Rule("M", path=of_schedule),
+    # imports
+    "create_import": Rule("M", body=lambda _: VALID_BODIES["create_import"]),
+    "start_import": Rule("M", path=of_import),
+    "list_imports": Rule("M"),
+    "get_import": Rule("M", path=of_import),
+    "cancel_import": Rule("M", path=of_import),
     # the feed
     "list_events": Rule("M"),
     "get_event": Rule("M", path=of_event),

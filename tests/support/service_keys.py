@@ -38,6 +38,7 @@ OPERATIONS_OF = {
         *("report_inventory", "report_sales", "export_orders", "create_export", "list_exports", "get_export"),
         *("cancel_export", "create_schedule", "list_schedules", "delete_schedule"),
     },
+    "imports:write": {"create_import", "start_import", "list_imports", "get_import", "cancel_import"},
 }
 
 

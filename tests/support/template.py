@@ -44,6 +44,7 @@ DEV_SETTINGS: Mapping[str, object] = {
     "feed_concurrency": 7,
     "replay_concurrency": 4,
     "export_concurrency": 6,
+    "import_concurrency": 7,
     "order_shards": 3,
 }
 # For cfn-lint: each setting that a stage on AWS can have, mostly different from its default.
@@ -97,6 +98,7 @@ EVERY_SETTING: Mapping[str, object] = {
     "feed_concurrency": 20,
     "replay_concurrency": 4,
     "export_concurrency": 10,
+    "import_concurrency": 10,
     "lambda_concurrency": 2000,
     "audit_lock_days": 400,
     "public_url": "https://shop.example",

@@ -38,6 +38,7 @@ PACKAGES = {
     "docs.handler": ROUTES | {"markdown_it", "mdurl"},
     "exporter.handler": SCHEMAS | FILES,
     "feeder.handler": SCHEMAS,
+    "importer.handler": SCHEMAS | {"csv"},
     "inventory.handler": ROUTES,
     # cryptography: mails have tokens in their links.
     "notifier.handler": SCHEMAS | {"cryptography", "jinja2", "markupsafe"},

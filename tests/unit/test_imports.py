@@ -31,6 +31,7 @@ LAYERS = (
     "stock_ledger",
     "reports",
     "exports",
+    "imports",
     "schedules",
     "mail",
     "publishing",

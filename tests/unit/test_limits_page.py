@@ -5,8 +5,9 @@ import re
 from pathlib import Path
 
 from oms.core.settings import read
+from oms.core.strict_json import MAX_PARTS
 from oms.exports.unfinished import MAX_UNFINISHED
-from oms.http.body import MAX_BYTES, MAX_PARTS
+from oms.http.body import MAX_BYTES
 from oms.identity.address_limits import REFRESHES_PER_WINDOW, TAGGED_ACCOUNTS_PER_DAY
 from oms.identity.recovery import REQUESTS_PER_MINUTE, RESETS_PER_MINUTE
 from oms.identity.saved_addresses import MAX_SAVED_ADDRESSES

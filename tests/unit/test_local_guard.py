@@ -134,6 +134,13 @@ def test_nothing_that_a_page_sends_reaches_it(method: str, target: str, headers:
     assert status(method, target, host=OURS, x_local_secret=SECRET, **SIGNED, **headers) == 403
 
 
+def test_a_program_may_upload_by_a_signed_link() -> None:
+    assert status("PUT", LINK, host=OURS) == "reached"
+    assert status("PUT", f"{FILE}?{QUERY.format('test')}", host=OURS) == 403
+    assert status("PUT", FILE, host=OURS) == 403
+    assert status("PUT", LINK, host=OURS, **SIGNED) == 400
+
+
 @pytest.mark.parametrize("headers", [{}, {"origin": EVIL}, {"sec_fetch_site": "cross-site"}])
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
 def test_a_page_may_fetch_a_signed_link(method: str, headers: dict[str, str]) -> None:

@@ -894,6 +894,10 @@ export const de: Texts = {
         name: 'Berichte lesen',
         does: 'Umsätze; Exporte erstellen, und Zeitpläne, die sie mailen.',
       },
+      'imports:write': {
+        name: 'Dateien importieren',
+        does: 'Produkte, Preise und Bestände durch Dateien anlegen und ändern.',
+      },
     },
     form: {
       name: 'Name des Systems',

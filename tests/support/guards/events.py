@@ -1,4 +1,4 @@
-"""Guards of events and their effects: publishing, feed, sums, ledger, mail, exports, audit (F4, F13 to F27)."""
+"""Guards of events and their effects: publishing, feed, sums, ledger, mail, exports, audit (F4, F13 to F27, F30)."""
 
 from tests.support.guards.guard import LIBRARY, Guard
 
@@ -6,6 +6,7 @@ _FEED = f"{LIBRARY}/feed/service.py"
 _SUMS = f"{LIBRARY}/reports/sums.py"
 _STREAMS = f"{LIBRARY}/events/streams.py"
 _WORKER = f"{LIBRARY}/exports/worker.py"
+_IMPORTER = f"{LIBRARY}/imports/worker.py"
 
 GUARDS = (
     Guard(
@@ -202,6 +203,30 @@ GUARDS = (
         "    for upload_id in files.uploads_of(export):\n        files.abort_upload(export, upload_id)\n    if",
         "    if",
         "tests/faults/test_exports.py::test_f23_cancelled_at_any_moment_it_is_done_or_nothing_is_left",
+    ),
+    Guard(
+        "F30",
+        "a checkpoint is of the worker that has the import",
+        _IMPORTER,
+        "    is_ours = (Import.run == it.run) & (Import.status == RUNNING)\n",
+        "    is_ours = Import.pk.exists()\n",
+        "tests/faults/test_imports.py::test_f30_cancelled_at_any_moment_it_is_done_or_no_file_is_left",
+    ),
+    Guard(
+        "F30",
+        "a repeated section reads what its rows have written",
+        _IMPORTER,
+        "    is_repeated = it.run > 1\n",
+        "    is_repeated = False\n",
+        "tests/faults/test_imports.py::test_f30_cut_off_before_or_after_any_call_each_row_has_one_effect",
+    ),
+    Guard(
+        "F30",
+        "two rows of a section change different items",
+        f"{LIBRARY}/imports/sections.py",
+        "        if len(section) == MAX_ROWS or (row.key and row.key in keys):\n",
+        "        if len(section) == MAX_ROWS:\n",
+        "tests/faults/test_imports.py::test_f30_cut_off_before_or_after_any_call_each_row_has_one_effect",
     ),
     Guard(
         "F24",

@@ -3,7 +3,7 @@
 from tests.support.guards.guard import LIBRARY, Guard
 
 _ADMISSION = f"{LIBRARY}/http/admission.py"
-_BODY = f"{LIBRARY}/http/body.py"
+_BODY, _JSON = f"{LIBRARY}/http/body.py", f"{LIBRARY}/core/strict_json.py"
 
 GUARDS = (
     Guard(
@@ -65,7 +65,7 @@ GUARDS = (
     Guard(
         "A18",
         "a body has at most 32 levels",
-        _BODY,
+        _JSON,
         "                if depth == _MAX_DEPTH:\n",
         "                if False:\n",
         "tests/unit/test_body.py::test_a18_no_body_is_more_than_refused_and_takes_little_work",
@@ -73,7 +73,7 @@ GUARDS = (
     Guard(
         "A18",
         "a body has at most 2,000 names and values",
-        _BODY,
+        _JSON,
         "        if parts > MAX_PARTS:\n",
         "        if False:\n",
         "tests/functional/test_many_errors.py::test_a18_a_body_of_unknown_fields_costs_no_more_than_to_read_it",
@@ -81,7 +81,7 @@ GUARDS = (
     Guard(
         "A18",
         "repeated names of a body are refused",
-        _BODY,
+        _JSON,
         '        raise ValueError("an object repeats a name")\n',
         "        pass\n",
         "tests/unit/test_body.py::test_a18_no_body_is_more_than_refused_and_takes_little_work",

@@ -207,6 +207,7 @@ class Requests:
         "replay_webhook": _replay,
         "create_schedule": lambda *_: VALID_BODIES["create_schedule"] | {"recipients": ["manager@demo.example"]},
         "create_export": lambda _, chance: {"report": chance.choice(("orders", "inventory", "sales"))},
+        "create_import": lambda _, chance: VALID_BODIES["create_import"] | {"dry_run": chance.random() < 0.5},
     }
 
 
@@ -219,6 +220,7 @@ _CREATED = {
     "create_schedule": "schedule",
     "create_export": "export",
     "export_orders": "export",
+    "create_import": "import",
     "register": "user",
 }
 

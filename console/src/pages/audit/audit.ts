@@ -18,6 +18,8 @@ export const ACTIONS = [
   'stock.repaired',
   'export.requested',
   'export.downloaded',
+  'import.started',
+  'import.cancelled',
   'schedule.created',
   'schedule.deleted',
   'webhook.created',

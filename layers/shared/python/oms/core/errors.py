@@ -214,6 +214,14 @@ class TooManyExportsError(ConflictError):
     code, title = "too-many-exports", "Too many unfinished exports"
 
 
+class ImportNotUploadedError(ConflictError):
+    code, title = "import-not-uploaded", "File not uploaded"
+
+
+class ImportFinishedError(ConflictError):
+    code, title = "import-finished", "Import finished"
+
+
 class TooManySchedulesError(ConflictError):
     code, title = "too-many-schedules", "Too many schedules"
 

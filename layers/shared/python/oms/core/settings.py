@@ -1,6 +1,5 @@
 """Typed settings. They are read from the environment and checked at first use; no other module reads it."""
 
-import json
 import os
 import re
 from collections.abc import Mapping
@@ -94,6 +93,9 @@ class Settings:
     export_queue_url: str
     export_tries: int
     exports_bucket: str
+    import_queue_url: str
+    import_tries: int
+    imports_bucket: str
     schedule_group: str
     schedule_role: str
     schedule_target: str
@@ -227,6 +229,10 @@ def read(environment: Mapping[str, str]) -> Settings:
         # The queue's maximum receive count.
         export_tries=_at_least(1, environment, "OMS_EXPORT_TRIES", "5"),
         exports_bucket=environment.get("OMS_EXPORTS_BUCKET", ""),
+        import_queue_url=environment.get("OMS_IMPORT_QUEUE_URL", ""),
+        # The queue's maximum receive count.
+        import_tries=_at_least(1, environment, "OMS_IMPORT_TRIES", "5"),
+        imports_bucket=environment.get("OMS_IMPORTS_BUCKET", ""),
         schedule_group=environment.get("OMS_SCHEDULE_GROUP", ""),
         # ARNs of the role that sends to the queues, of the queue of runs, and of its dead-letter queue.
         schedule_role=environment.get("OMS_SCHEDULE_ROLE", ""),
@@ -284,12 +290,13 @@ def read(environment: Mapping[str, str]) -> Settings:
 
 
 def _queues(environment: Mapping[str, str], name: str) -> tuple[WatchedQueue, ...]:
-    """Reads a JSON list of [name, queue, dead-letter queue]."""
-    text = environment.get(name, "[]")
+    """Reads `name,queue,dead-letter queue` of each queue, separated by semicolons."""
+    text = environment.get(name, "")
     try:
-        return tuple(WatchedQueue(queue, url or None, failures) for queue, url, failures in json.loads(text))
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{name} must be a JSON list of [name, queue, failures], not {text!r}") from error
+        rows = [row.split(",") for row in text.split(";") if row]
+        return tuple(WatchedQueue(queue, url or None, failures) for queue, url, failures in rows)
+    except ValueError as error:
+        raise ValueError(f"{name} must be name,queue,failures of each queue, separated by ;, not {text!r}") from error
 
 
 def _time_zone(environment: Mapping[str, str], name: str) -> tzinfo:

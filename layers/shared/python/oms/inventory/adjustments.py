@@ -59,9 +59,17 @@ class NewAdjustment:
         cls, product_id: str, request: Request, *, reason: str, route: str, actor: Actor, key: str | None
     ) -> "NewAdjustment":
         """Returns an adjustment of no units. `route` names the method and the path, with the product."""
+        adjustment_id = keyed_id(actor.id, route, key)
+        return cls.under_id(adjustment_id, product_id, request, reason=reason, actor=actor, keyed=key is not None)
+
+    @classmethod
+    def under_id(
+        cls, adjustment_id: str, product_id: str, request: Request, *, reason: str, actor: Actor, keyed: bool = True
+    ) -> "NewAdjustment":
+        """Returns an adjustment of no units with this id, under which it is made once."""
         hashed = request_hash(request)
         adjustment = Adjustment(
-            id=keyed_id(actor.id, route, key),
+            id=adjustment_id,
             product_id=product_id,
             adjustment=0,
             reason=reason,
@@ -69,7 +77,7 @@ class NewAdjustment:
             at=clock.timestamp(clock.now()),
             request_hash=hashed.stored,
         ).place()
-        return cls(adjustment, actor, hashed, keyed=key is not None)
+        return cls(adjustment, actor, hashed, keyed)
 
     @property
     def stock(self) -> StockItem:

@@ -1,9 +1,9 @@
 """Creates, edits and lists products."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import chain
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pynamodb.expressions.update import Action
 
@@ -52,7 +52,7 @@ class StockedProduct(NamedTuple):
 
 
 def get_product(product_id: str, *, include_archived: bool) -> StockedProduct:
-    found = _read([product_id]).get(product_id)
+    found = read_products([product_id]).get(product_id)
     if found is None or (found.product.status != "active" and not include_archived):
         raise NotFoundError("Product not found.")
     return found
@@ -63,7 +63,7 @@ def list_products(query: ListProductsQuery, *, after: str | None) -> Page[Stocke
     plan = listing(query, after=after)
     page = merged_page(plan.index, plan.partitions, plan.part)
     ids = [entry["pk"].removeprefix("product#") for entry in page.items]
-    found = _read(ids, shown=VIEW_ATTRIBUTES | {plan.index.partition_key, plan.index.sort_key})
+    found = read_products(ids, shown=VIEW_ATTRIBUTES | {plan.index.partition_key, plan.index.sort_key})
     matching = []
     for (position, _), product_id in zip(page.placed, ids, strict=True):
         stocked = found.get(product_id)
@@ -81,7 +81,7 @@ def _has_stock(stock: StockItem, query: ListProductsQuery) -> bool:
     return query.in_stock in (None, in_stock) and query.low_stock in (None, is_low)
 
 
-def _read(product_ids: Iterable[str], *, shown: frozenset[str] | None = None) -> dict[str, StockedProduct]:
+def read_products(product_ids: Iterable[str], *, shown: frozenset[str] | None = None) -> dict[str, StockedProduct]:
     """Returns the products that exist, by id. With `shown`, they have these attributes only, to be shown."""
     keys = {product_id: (Product.key(product_id), StockItem.key(product_id)) for product_id in product_ids}
     wanted = chain.from_iterable(keys.values())
@@ -139,7 +139,7 @@ def _replayed(stored: Product, new: NewProduct) -> IdempotentResult[StockedProdu
     """Returns the product of an earlier request. Raises IdempotencyKeyReusedError if that request was different."""
     check_same_request(stored.request_hash, new.request_hash)
     # Product and stock are stored together and never deleted, so both exist.
-    return IdempotentResult(_read([stored.id])[stored.id], replayed=new.keyed)
+    return IdempotentResult(read_products([stored.id])[stored.id], replayed=new.keyed)
 
 
 def new_product(product_id: str, request: CreateProductRequest, *, actor: Actor, fingerprint: str) -> StockedProduct:
@@ -223,26 +223,32 @@ def update_product(
     product_id: str, request: UpdateProductRequest, *, actor: Actor, address: str, expected_version: ExpectedVersion
 ) -> StockedProduct:
     """Updates a product as `replace_product` does, but keeps the fields that the request omits."""
-    changes = {name: getattr(request, name) for name in request.model_fields_set}
-    if changes.get("attributes", {}) is None:
-        changes["attributes"] = {}
-
-    def replacement(stored: StockedProduct) -> ReplaceProductRequest:
-        names = ReplaceProductRequest.model_fields.keys() - {"low_stock_threshold"}
-        current = {name: getattr(stored.product, name) for name in names}
-        current["low_stock_threshold"] = stored.stock.low_stock_threshold
-        # Skip validation, because stored values may be outside the current limits of a request.
-        return ReplaceProductRequest.model_construct(**current | changes)
-
-    sets_threshold = "low_stock_threshold" in changes
+    changes = changes_of(request)
     return _edit(
         product_id,
-        replacement,
-        sets_threshold=sets_threshold,
+        lambda stored: with_changes(stored, changes),
+        sets_threshold="low_stock_threshold" in changes,
         actor=actor,
         address=address,
         expected_version=expected_version,
     )
+
+
+def changes_of(request: UpdateProductRequest) -> dict[str, Any]:
+    """Returns the values of the fields that the request names."""
+    changes = {name: getattr(request, name) for name in request.model_fields_set}
+    if changes.get("attributes", {}) is None:
+        changes["attributes"] = {}
+    return changes
+
+
+def with_changes(stored: StockedProduct, changes: Mapping[str, Any]) -> ReplaceProductRequest:
+    """Returns all editable fields of a product, with these changes."""
+    names = ReplaceProductRequest.model_fields.keys() - {"low_stock_threshold"}
+    current = {name: getattr(stored.product, name) for name in names}
+    current["low_stock_threshold"] = stored.stock.low_stock_threshold
+    # Skip validation, because stored values may be outside the current limits of a request.
+    return ReplaceProductRequest.model_construct(**current | dict(changes))
 
 
 def _edit(
@@ -262,15 +268,7 @@ def _edit(
             return stored  # an earlier attempt stored it, but its response was lost
         edited = replacement(stored)
         expected_version.check(stored.product.version)
-        try:
-            entry = _price_entry(stored.product, edited, actor=actor, address=address)
-            return _put_replacement(
-                stored, edited, sets_threshold=sets_threshold, actor=actor, change=change, entry=entry
-            )
-        except TransactionError as error:
-            if error.failed(stored.product, stored.stock):
-                raise ConcurrentUpdateError from error
-            raise
+        return try_to_edit(stored, edited, sets_threshold=sets_threshold, actor=actor, address=address, change=change)
 
     def find_previous() -> StockedProduct | None:
         stored = get_product(product_id, include_archived=True)
@@ -283,7 +281,31 @@ def _edit(
     return edited
 
 
-def _price_entry(product: Product, request: ReplaceProductRequest, *, actor: Actor, address: str) -> AuditEntry | None:
+def try_to_edit(
+    stored: StockedProduct,
+    edited: ReplaceProductRequest,
+    *,
+    sets_threshold: bool,
+    actor: Actor,
+    address: str | None,
+    change: str,
+) -> StockedProduct:
+    """Tries once to store an edit under the id `change`. The caller then copies the offer to the product's shards.
+
+    Raises ConcurrentUpdateError if the product has changed since it was read.
+    """
+    try:
+        entry = _price_entry(stored.product, edited, actor=actor, address=address)
+        return _put_replacement(stored, edited, sets_threshold=sets_threshold, actor=actor, change=change, entry=entry)
+    except TransactionError as error:
+        if error.failed(stored.product, stored.stock):
+            raise ConcurrentUpdateError from error
+        raise
+
+
+def _price_entry(
+    product: Product, request: ReplaceProductRequest, *, actor: Actor, address: str | None
+) -> AuditEntry | None:
     """Returns the audit entry of a changed price, if any.
 
     It is recorded because a manager could lower a price for one order and restore it.

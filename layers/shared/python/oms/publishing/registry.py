@@ -12,6 +12,7 @@ from oms.events.streams import Change, RawItem
 from oms.exports import events as exports
 from oms.identity import events as identity
 from oms.identity.models import without_hashes
+from oms.imports import events as imports
 from oms.inventory import events as inventory
 from oms.inventory.events import ProductEventDraft
 from oms.orders import events as orders
@@ -79,6 +80,7 @@ _DERIVING: dict[str, Callable[[Change], Any]] = {
     settings().webhooks_table: webhooks.events_from_change,
     settings().reports_table: lambda change: [
         *exports.events_from_change(change),
+        *imports.events_from_change(change),
         *schedule_events.events_from_change(change),
     ],
 }

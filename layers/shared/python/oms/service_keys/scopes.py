@@ -13,6 +13,7 @@ Scope = Literal[
     "events:read",
     "webhooks:manage",
     "reports:read",
+    "imports:write",
 ]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 # The scopes whose operations include some that only admins may call.

@@ -1,0 +1,3 @@
+from oms.core import startup
+
+startup.begin()

@@ -1,0 +1,1 @@
+"""Imports: the rows of an uploaded file create and change products, prices and stock."""
