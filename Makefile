@@ -109,12 +109,14 @@ growth: $(INSTALLED_TESTS) ## Show the calls and units of each request with SIZE
 	@GROWTH_SIZES=$(SIZES) GROWTH_TABLE=build/growth.md .venv/bin/python -m pytest --quiet tests/functional/test_growth.py
 	@cat build/growth.md
 
-.PHONY: bench bench-export
+.PHONY: bench bench-export bench-import
 bench: $(INSTALLED_TESTS) $(INSTALLED_BASELINE) ## Measure the CPU time of requests, beside a Flask API, webhooks and cold starts; WRITE=1 into docs/
 	@exec .venv/bin/python -m benchmarks $(if $(filter 1,$(QUICK)),--rounds 2 --repeats 1 --split 0.5) \
 		$(if $(filter 1,$(WRITE)),--write)
 bench-export: $(INSTALLED) ## Measure an export of a million order lines, or LINES=…, against stubs of DynamoDB and S3; minutes
 	@exec .venv/bin/python -m benchmarks.export --lines $(or $(LINES),1000000)
+bench-import: $(INSTALLED) ## Measure an import of a million counts, or ROWS=…, against stubs of DynamoDB and S3; minutes
+	@exec .venv/bin/python -m benchmarks.imports --rows $(or $(ROWS),1000000)
 
 .PHONY: capacity
 capacity: $(INSTALLED_TESTS) ## Simulate where each part of the system ends, PART=… one alone, QUICK=1 shorter; WRITE=1 into docs/

@@ -42,7 +42,7 @@ def worker(arguments: argparse.Namespace) -> None:
         vars(reading)["_decoded"] = _decoded_by_botocore()
     if arguments.ahead is not None:
         reading.MAX_BATCHES_AHEAD = arguments.ahead
-    idle = _most_memory()
+    idle = most_memory()
     end = time.monotonic() + arguments.milliseconds / 1000
     context: Any = SimpleNamespace(
         function_name="bench",
@@ -60,7 +60,7 @@ def worker(arguments: argparse.Namespace) -> None:
     began, cpu = time.monotonic(), time.process_time()
     handler.lambda_handler({"Records": [record]}, context)
     took = {"seconds": time.monotonic() - began, "cpu": time.process_time() - cpu}
-    print(json.dumps(took | {"idle_mb": idle, "most_mb": _most_memory()}))
+    print(json.dumps(took | {"idle_mb": idle, "most_mb": most_memory()}))
 
 
 def _decoded_by_botocore() -> Callable[[bytes], Any]:
@@ -73,7 +73,7 @@ def _decoded_by_botocore() -> Callable[[bytes], Any]:
     return lambda answer: parser.parse({"status_code": 200, "headers": {}, "body": answer}, shape)
 
 
-def _most_memory() -> float:
+def most_memory() -> float:
     """Returns the maximum resident memory, in MB. `getrusage` would include the memory of the parent process."""
     (line,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM:"))
     return int(line.split()[1]) / 1024
