@@ -20,7 +20,7 @@ def test_a_guard_is_in_its_file_once_and_its_test_exists(guard: Guard) -> None:
 
 
 def test_each_row_has_a_guard_and_each_guard_is_named_once() -> None:
-    rows = [f"A{number}" for number in range(1, 39)] + [f"F{number}" for number in range(1, 30)]
+    rows = [f"A{number}" for number in range(1, 40)] + [f"F{number}" for number in range(1, 31)]
 
     assert list(dict.fromkeys(guard.row for guard in GUARDS)) == rows
     assert len({(guard.row, guard.removed) for guard in GUARDS}) == len(GUARDS)

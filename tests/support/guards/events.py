@@ -205,6 +205,14 @@ GUARDS = (
         "tests/faults/test_exports.py::test_f23_cancelled_at_any_moment_it_is_done_or_nothing_is_left",
     ),
     Guard(
+        "A39",
+        "a file that is replaced after the start is not read",
+        f"{LIBRARY}/imports/files.py",
+        ", IfMatch=str(it.etag)",
+        "",
+        "tests/functional/test_importer.py::test_a_file_that_is_replaced_after_the_start_fails",
+    ),
+    Guard(
         "F30",
         "a checkpoint is of the worker that has the import",
         _IMPORTER,
