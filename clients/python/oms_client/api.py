@@ -1300,6 +1300,76 @@ class Reports(Group):
         self._send(Call("DELETE", f"/api/v1/reports/schedules/{quoted(schedule_id)}", None))
 
 
+class Imports(Group):
+    """Files whose rows create and change products, prices and stock."""
+
+    def create_import(
+        self,
+        *,
+        kind: models.ImportKind,
+        size: int,
+        format: models.ImportFormat | Unset = UNSET,
+        mode: models.ImportMode | Unset = UNSET,
+        dry_run: bool | Unset = UNSET,
+        idempotency_key: str | None = None,
+    ) -> models.ImportResponse:
+        """Create an import: `POST /api/v1/imports`.
+
+        Send the file by the request in `upload`, then start the import.
+
+        **Access:** managers and admins. Service keys with the scope `imports:write`.
+        """
+        return self._send(
+            Call(
+                "POST",
+                "/api/v1/imports",
+                models.ImportResponse,
+                body={"kind": kind, "size": size, "format": format, "mode": mode, "dry_run": dry_run},
+                key=new_key(idempotency_key),
+            )
+        )
+
+    def list_imports(self, *, limit: int | None = None, cursor: str | None = None) -> models.ImportPage:
+        """List imports: `GET /api/v1/imports`.
+
+        Lists the imports of all users, newest first, without URLs.
+
+        **Access:** managers and admins. Service keys with the scope `imports:write`.
+        """
+        return self._send(Call("GET", "/api/v1/imports", models.ImportPage, query={"limit": limit, "cursor": cursor}))
+
+    def iter_imports(self, *, limit: int | None = None) -> Iterator[models.ImportResponse]:
+        """Iterates over all items of `list_imports`, page by page."""
+        return self._iterate(Call("GET", "/api/v1/imports", models.ImportPage, query={"limit": limit}))
+
+    def start_import(self, import_id: str) -> models.ImportResponse:
+        """Start an import: `POST /api/v1/imports/{import_id}/start`.
+
+        Applies the rows of the uploaded file in the background, each once. A second start changes nothing.
+
+        **Access:** managers and admins. Service keys with the scope `imports:write`.
+        """
+        return self._send(Call("POST", f"/api/v1/imports/{quoted(import_id)}/start", models.ImportResponse))
+
+    def get_import(self, import_id: str, *, if_match: Match | None = None) -> models.ImportResponse:
+        """Get an import: `GET /api/v1/imports/{import_id}`.
+
+        An import that is done or has failed has a `result_url`, which downloads the errors of its rows.
+
+        **Access:** managers and admins. Service keys with the scope `imports:write`.
+        """
+        return self._send(Call("GET", f"/api/v1/imports/{quoted(import_id)}", models.ImportResponse, if_match=if_match))
+
+    def cancel_import(self, import_id: str, *, if_match: Match | None = None) -> None:
+        """Cancel an import: `DELETE /api/v1/imports/{import_id}`.
+
+        Stops the import. Rows that were applied until then stay applied.
+
+        **Access:** managers and admins. Service keys with the scope `imports:write`.
+        """
+        self._send(Call("DELETE", f"/api/v1/imports/{quoted(import_id)}", None, if_match=if_match))
+
+
 class Webhooks(Group):
     """Subscriptions that receive events by HTTP, their deliveries, and replays."""
 
@@ -1989,6 +2059,7 @@ class Api(Sender):
         self.inventory = Inventory(self)
         self.orders = Orders(self)
         self.reports = Reports(self)
+        self.imports = Imports(self)
         self.webhooks = Webhooks(self)
         self.events = Events(self)
         self.shop = Shop(self)

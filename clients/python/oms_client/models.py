@@ -81,6 +81,23 @@ ExportStatus: TypeAlias = Literal["queued", "running", "done", "failed", "cancel
 Format: TypeAlias = Literal["csv", "xlsx"]
 """The format of a file: CSV, or a workbook with typed cells."""
 
+ImportFailure: TypeAlias = Literal[
+    "bad-encoding", "bad-header", "file-changed", "too-many-errors", "out-of-time", "internal-error"
+]
+"""The reason that a whole import failed."""
+
+ImportFormat: TypeAlias = Literal["csv", "jsonl"]
+"""The format of the file: CSV with a header, or a JSON object on a line."""
+
+ImportKind: TypeAlias = Literal["products", "prices", "stock"]
+"""The content of a file to import."""
+
+ImportMode: TypeAlias = Literal["upsert", "create"]
+"""`upsert` creates missing products and changes the others; `create` only creates."""
+
+ImportStatus: TypeAlias = Literal["created", "queued", "running", "done", "failed", "cancelled"]
+"""The status of an import. It is `created` until it is started."""
+
 OrderStatus: TypeAlias = Literal["pending", "confirmed", "shipped", "delivered", "returned", "cancelled", "expired"]
 """The status of an order: `pending` until it is confirmed, cancelled or expired."""
 
@@ -104,6 +121,7 @@ Scope: TypeAlias = Literal[
     "events:read",
     "webhooks:manage",
     "reports:read",
+    "imports:write",
 ]
 """A group of operations that a service key may call."""
 
@@ -404,6 +422,24 @@ class CreateExportRequest(RequestModel):
     columns for fulfilment: e-mail, shipping address, note, carrier and tracking. A text with values separated
     by commas is accepted too.
     """
+
+
+@dataclass(kw_only=True)
+class CreateImportRequest(RequestModel):
+    """An import to create. Its file is uploaded next."""
+
+    kind: ImportKind
+    """The content of the file: products, prices or stock."""
+    format: ImportFormat | Unset = UNSET
+    """The format of the file. Default: `csv`."""
+    size: int
+    """The size of the file in bytes, at most 256 MB. Write it without a fraction: `2.0` is refused."""
+    mode: ImportMode | Unset = UNSET
+    """`upsert`, the default, creates missing products and changes existing ones; `create` only creates, for kind
+    `products`.
+    """
+    dry_run: bool | Unset = UNSET
+    """Whether to check the rows without writing anything. Default: `false`."""
 
 
 @dataclass(kw_only=True)
@@ -913,6 +949,84 @@ class HistoryEntryResponse(ResponseModel):
     """The reason; null if none was given."""
     changed: list[str]
     """The fields that were changed. Empty for a change of the status."""
+
+
+@dataclass(kw_only=True)
+class ImportPage(ResponseModel):
+    """A page of imports, newest first."""
+
+    items: list[ImportResponse]
+    """The imports of this page, without URLs."""
+    next_cursor: str | None
+    """Send it as `cursor` to get the next page; null at the end of the list. A page before the end may be short or
+    empty.
+    """
+
+
+@dataclass(kw_only=True)
+class ImportResponse(ResponseModel):
+    """An import."""
+
+    id: str
+    """The id of the import."""
+    kind: ImportKind
+    """The content of the file: products, prices or stock."""
+    format: ImportFormat
+    """The format of the file."""
+    size: int
+    """The size of the file in bytes."""
+    mode: ImportMode
+    """The mode."""
+    dry_run: bool
+    """Whether nothing is written."""
+    status: ImportStatus
+    """The status of the import."""
+    progress: int
+    """Percent of the file that are done."""
+    rows: int
+    """Rows that are done, without the header."""
+    created: int
+    """Rows that created something."""
+    updated: int
+    """Rows that changed something."""
+    unchanged: int
+    """Rows that changed nothing, since they agree with the stored values."""
+    failed: int
+    """Rows that failed, each alone."""
+    failure: ImportFailure | None
+    """The reason that the import failed; null if it did not."""
+    failure_detail: str | None
+    """The reason, for people; null if there is no more to say."""
+    upload: ImportUpload | None
+    """The request that uploads the file. It is null in lists, and after the start."""
+    result_url: str | None
+    """A URL that downloads the errors of the rows as JSON lines: `row`, `code`, `pointer` and `detail`. It is null
+    in lists, and until the import is done or has failed.
+    """
+    result_url_expires_at: datetime | None
+    """When `result_url` expires; get the import again for a new one."""
+    created_at: datetime
+    """When the import was created."""
+    created_by: str
+    """The id of the user or the service key that created it."""
+    started_at: datetime | None
+    """When the import was started."""
+    finished_at: datetime | None
+    """When the import was done, failed or was cancelled."""
+
+
+@dataclass(kw_only=True)
+class ImportUpload(ResponseModel):
+    """The request that uploads the file. It needs no token, and is refused for another size or type."""
+
+    method: Literal["PUT"]
+    """The method."""
+    url: str
+    """The URL to send the file to."""
+    headers: dict[str, str]
+    """The headers to send. Most clients set `Content-Length` themselves."""
+    expires_at: datetime
+    """When the URL expires; get the import again for a new one."""
 
 
 @dataclass(kw_only=True)

@@ -55,6 +55,14 @@ class IdempotencyKeyReusedError(ApiError):
     """
 
 
+class ImportFinishedError(ApiError):
+    """The import has ended, so it cannot be cancelled or started."""
+
+
+class ImportNotUploadedError(ApiError):
+    """The import has no file, or one of another size than `size`."""
+
+
 class InsufficientScopeError(ApiError):
     """The service key lacks the scope of the operation, which `scope` names."""
 
@@ -264,6 +272,8 @@ BY_CODE: dict[str, type[ApiError]] = {
     "forbidden": ForbiddenError,
     "gone": GoneError,
     "idempotency-key-reused": IdempotencyKeyReusedError,
+    "import-finished": ImportFinishedError,
+    "import-not-uploaded": ImportNotUploadedError,
     "insufficient-scope": InsufficientScopeError,
     "insufficient-stock": InsufficientStockError,
     "internal-error": InternalError,
