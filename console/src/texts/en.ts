@@ -860,7 +860,10 @@ export const en = {
         does: 'Create and change webhooks, which send orders and stock to any address.',
       },
       'reports:read': { name: 'Read reports', does: 'Sales; make exports, and schedules that mail them.' },
-      'imports:write': { name: 'Import files', does: 'Create and change products, prices and stock by files.' },
+      'imports:write': {
+        name: 'Import files',
+        does: 'Create and change products, prices and stock by files.',
+      },
     },
     form: {
       name: 'Name of the system',
