@@ -24,6 +24,7 @@ RULES = {
     "^has .*, which the report .* does not have": "each report has columns of its own",
     "must be a date, since sales|must be at most .* days before to": "sales have days, other reports times",
     "cannot be combined with": "indexes serve some filters, and formats some options",
+    "must be upsert, since|must be jsonl, since": "mode and format of an import depend on its kind",
     "is not supported by an export of": "each report has filters of its own",
     "can be used only with group_by=product|is required if cursor": "one of the series has pages",
     "is required, unless the cookie has it": "the token may be in a cookie",
