@@ -10,7 +10,7 @@ from infra.buckets import private_bucket
 from infra.checks import acknowledge
 from infra.data import Data, grant, grant_append, grant_in
 from infra.events import INTERNAL_SOURCE, MAX_TRIES, Events
-from infra.functions import IMPORTER_SECONDS, Functions
+from infra.functions import IMPORTER_SECONDS, USERS, Functions, order_limits
 from infra.stages import Stage
 
 TRIGGERS = ("import.look",)
@@ -52,6 +52,8 @@ class Imports(Construct):
         queue.grant(importer, "sqs:SendMessage")
         importer.add_environment("OMS_IMPORT_QUEUE_URL", queue.queue_url)
         importer.add_environment("OMS_IMPORT_TRIES", str(MAX_TRIES))
+        for name, value in order_limits(stage).items():
+            importer.add_environment(name, value)
         alarms.on(
             "ImportsFailed",
             alarms.counted("ImportsFailed", by="importer"),
@@ -79,6 +81,11 @@ class Imports(Construct):
         importer = functions.importer
         grant(data.reports, importer, "GetItem", "UpdateItem")
         grant(data.inventory, importer, "BatchGetItem", "PutItem", "UpdateItem")
+        # For the reads of hot products that run out, which orders share.
+        grant_in(data.inventory, importer, ["GetItem"], partitions=["snapshot#*"])
+        grant(data.orders, importer, "GetItem", "BatchGetItem", "PutItem")
+        # For the customers of orders.
+        grant_in(data.identity, importer, ["BatchGetItem"], partitions=[USERS])
         # For categories whose last product was removed.
         grant_in(data.inventory, importer, ["DeleteItem"], partitions=["categories"])
         # For changed prices.

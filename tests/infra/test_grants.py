@@ -127,7 +127,9 @@ ALLOWED = {
         "EventsExports": SEND | CONSUME,
     },
     "Importer": {
-        "DataInventory": {"dynamodb:BatchGetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"},
+        "DataInventory": READ - {"dynamodb:Query"} | PUT | {"dynamodb:DeleteItem"},
+        "DataOrders": {"dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:PutItem"},
+        "DataIdentity": {"dynamodb:BatchGetItem"},
         "DataReports": {"dynamodb:GetItem", "dynamodb:UpdateItem"},
         "DataAudit": {"dynamodb:PutItem"},
         "ImportsFiles": {"s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:ListBucket"},
@@ -349,7 +351,7 @@ def test_only_functions_of_accounts_read_more_than_users_by_their_keys(prod: Syn
         assert readers[name] == [only("user#*", "key#*", "email#*")]
     assert readers["Scheduler"] == [only("user#*", "email#*")]
     others = set(readers) - everything - {"Notifier", "Orders", "Reports", "Scheduler"}
-    assert others == {"Inventory", "Webhooks", "Dispatcher", "Sender", "Exporter"}
+    assert others == {"Inventory", "Webhooks", "Dispatcher", "Sender", "Exporter", "Importer"}
     of_routes = {"Inventory", "Webhooks"}
     assert all(readers[name] == [only("user#*", "key#*")] for name in of_routes)
     assert all(readers[name] == [only("user#*")] for name in others - of_routes)

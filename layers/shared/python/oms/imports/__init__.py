@@ -1,1 +1,1 @@
-"""Imports: the rows of an uploaded file create and change products, prices and stock."""
+"""Imports: the rows of an uploaded file create and change products, prices, stock and orders."""

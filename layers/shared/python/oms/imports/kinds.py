@@ -1,7 +1,8 @@
 """The kinds of imports, by name."""
 
-from oms.imports.products import CREATE, Products
-from oms.imports.rows import Kind
+from oms.imports.orders import Orders
+from oms.imports.products import Products
+from oms.imports.rows import CREATE, Kind
 from oms.imports.stock import Stock
 
 UPSERT = "upsert"
@@ -10,7 +11,10 @@ KINDS: dict[str, Kind] = {
     "products": Products(("sku",), _FURTHER, creates=True),
     "prices": Products(("sku", "price"), creates=False),
     "stock": Stock(),
+    "orders": Orders(),
 }
 # The kinds whose rows can create something.
-CREATING = frozenset(("products",))
+CREATING = frozenset(("products", "orders"))
+# The kinds whose rows are not flat, so that no CSV file can have them.
+NESTED = frozenset(("orders",))
 MODES = (UPSERT, CREATE)

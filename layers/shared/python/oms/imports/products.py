@@ -7,12 +7,11 @@ from oms.core.errors import InvalidRequestError, NotFoundError, SkuTakenError
 from oms.core.retries import ConcurrentUpdateError
 from oms.core.schemas import Request
 from oms.core.transactions import TransactionError
-from oms.imports.rows import Decision, Job, Outcome, Row, RowFailedError, Write, failed, row_error, validated
+from oms.imports.rows import CREATE, Decision, Job, Outcome, Row, RowFailedError, Write, failed, row_error, validated
 from oms.inventory import service, shards, skus
 from oms.inventory.schemas import CreateProductRequest, ReplaceProductRequest, Sku, UpdateProductRequest
 from oms.inventory.service import StockedProduct
 
-CREATE = "create"
 # Fields of a new product alone: an existing one keeps its SKU, and its stock is counted by rows of stock.
 _AT_CREATION = ("sku", "stock")
 _EMPTY_IS_OMITTED = ("stock", "status")

@@ -11,6 +11,8 @@ from oms.core.actors import Actor
 from oms.core.errors import InvalidRequestError, OmsError
 from oms.core.idempotency import keyed_id
 
+CREATE = "create"
+
 type Outcome = Literal["created", "updated", "unchanged"]
 _PLAIN_TEXTS = {"extra_forbidden": "is not a field of these rows", "missing": "is required"}
 
@@ -125,15 +127,29 @@ def validated[T: BaseModel](schema: type[T], fields: Mapping[str, Any]) -> T:
     try:
         return schema.model_validate(fields)
     except ValidationError as error:
-        raise RowFailedError(*_errors_of(error)) from error
+        raise RowFailedError(*_errors_of(error, fields)) from error
 
 
-def _errors_of(error: ValidationError) -> Iterator[RowError]:
+def _errors_of(error: ValidationError, fields: Mapping[str, Any]) -> Iterator[RowError]:
     for found in error.errors(include_url=False, include_context=False, include_input=False)[:20]:
-        # Pydantic adds the step `[key]` for the name of a member.
-        names = [str(part).replace("~", "~0").replace("/", "~1")[:100] for part in found["loc"] if part != "[key]"]
+        names = _in_fields(found["loc"], fields, is_missing=found["type"] == "missing")
         detail = _PLAIN_TEXTS.get(found["type"]) or found["msg"].removeprefix("Value error, ")
-        yield row_error(InvalidRequestError.code, detail, *(quote(name) for name in names))
+        yield row_error(InvalidRequestError.code, detail, *(quote(name[:100]) for name in names))
+
+
+def _in_fields(path: Sequence[str | int], fields: Mapping[str, Any], *, is_missing: bool) -> list[str]:
+    """Returns the names of the path that the row has, plus the missing one. Pydantic adds steps such as `[key]`."""
+    value: Any = fields
+    names: list[str] = []
+    for part in path:
+        has_part = part in value if isinstance(value, dict) else isinstance(value, list) and isinstance(part, int)
+        if not has_part and not is_missing:
+            break
+        names.append(str(part).replace("~", "~0").replace("/", "~1"))
+        if not has_part:
+            break
+        value = value[part]
+    return names
 
 
 def row_error(code: str, detail: str, *names: str) -> RowError:

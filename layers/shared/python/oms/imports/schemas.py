@@ -10,11 +10,13 @@ from oms.imports.models import Import
 MAX_FILE_BYTES = 256 * 1024 * 1024
 
 type ImportKind = Annotated[
-    Literal["products", "prices", "stock"], Field(description="The content of a file to import.")
+    Literal["products", "prices", "stock", "orders"], Field(description="The content of a file to import.")
 ]
 type ImportMode = Annotated[
     Literal["upsert", "create"],
-    Field(description="`upsert` creates missing products and changes the others; `create` only creates."),
+    Field(
+        description="`upsert` creates missing products and orders, and changes other products; `create` only creates."
+    ),
 ]
 type ImportFormat = Annotated[
     Literal["csv", "jsonl"], Field(description="The format of the file: CSV with a header, or a JSON object on a line.")
@@ -32,15 +34,19 @@ type ImportFailure = Annotated[
 class CreateImportRequest(Request):
     """An import to create. Its file is uploaded next."""
 
-    kind: ImportKind = Field(description="The content of the file: products, prices or stock.", examples=["stock"])
-    format: ImportFormat = Field("csv", description="The format of the file. Default: `csv`.", examples=["csv"])
+    kind: ImportKind = Field(
+        description="The content of the file: products, prices, stock or orders.", examples=["stock"]
+    )
+    format: ImportFormat = Field(
+        "csv", description="The format of the file. Default: `csv`. Orders need `jsonl`.", examples=["csv"]
+    )
     size: Annotated[int, Field(ge=1, le=MAX_FILE_BYTES)] = Field(
         description="The size of the file in bytes, at most 256 MB.", examples=[52]
     )
     mode: ImportMode = Field(
         "upsert",
-        description="`upsert`, the default, creates missing products and changes existing ones; `create` only creates, "
-        "for kind `products`.",
+        description="`upsert`, the default, creates missing products and changes existing ones, and places missing "
+        "orders; `create` only creates, for kinds `products` and `orders`.",
         examples=["upsert"],
     )
     dry_run: bool = Field(
@@ -68,7 +74,7 @@ class ImportResponse(Response):
     """An import."""
 
     id: str = Field(description="The id of the import.", examples=["0C8Z4V6T2R9QKX1M5N7P"])
-    kind: ImportKind = Field(description="The content of the file: products, prices or stock.")
+    kind: ImportKind = Field(description="The content of the file: products, prices, stock or orders.")
     format: ImportFormat = Field(description="The format of the file.")
     size: int = Field(description="The size of the file in bytes.", examples=[52])
     mode: ImportMode = Field(description="The mode.")

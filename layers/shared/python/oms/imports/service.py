@@ -26,8 +26,9 @@ from oms.core.retries import retrying
 from oms.core.transactions import TransactionError, transaction
 from oms.core.versions import ANY_VERSION, ExpectedVersion
 from oms.imports import files
-from oms.imports.kinds import CREATING
+from oms.imports.kinds import CREATING, NESTED
 from oms.imports.models import CANCELLED, CREATED, DONE, FAILED, IMPORTS, LISTED, QUEUED, UNFINISHED, Import
+from oms.imports.reading import CSV
 from oms.imports.schemas import CreateImportRequest, ImportUpload
 
 RETENTION = timedelta(days=30)
@@ -52,6 +53,8 @@ def create_import(request: CreateImportRequest, *, by: Actor, key: str | None = 
     """
     if request.mode == "create" and request.kind not in CREATING:
         raise InvalidRequestError.at(f"must be upsert, since rows of {request.kind} create nothing", pointer="#/mode")
+    if request.format == CSV and request.kind in NESTED:
+        raise InvalidRequestError.at(f"must be jsonl, since {request.kind} are not flat", pointer="#/format")
     hashed, now = request_hash(request), clock.now()
     import_id, at = keyed_id(by.id, "POST /imports", key), clock.timestamp(now)
     item = Import(

@@ -148,11 +148,13 @@ def place_order(
     account: OrderingUser | None = None,
     view: View | None = None,
     guest_address: str | None = None,
+    entry_key: str | None = None,
 ) -> IdempotentResult[Order]:
     """Stores the order and reserves its stock, all or nothing, once for each external reference or key.
 
     The actor sends it. The buyer is the customer that the request names, else `account`. The caller has checked that
-    the actor may name a customer and a reference. Without `account`, the request must name a customer.
+    the actor may name a customer and a reference. Without `account`, the request must name a customer. `entry_key` is
+    the key of the first history entry, by which the sender finds out whether this request placed the order.
 
     Raises InvalidRequestError, UnknownCustomerError, UnknownProductError and IdempotencyKeyReusedError (422),
     ExternalRefTakenError, PriceChangedError, TooManyOpenOrdersError, OrderLimitError and InsufficientStockError (409),
@@ -167,7 +169,9 @@ def place_order(
         account=account,
         limits=BuyerLimits.of(actor, account),
         # The first history entry needs no key: the order's id identifies the request.
-        origin=RequestOrigin(actor, clock.random_id(), request_hash(request, implied=implied_by_settings())),
+        origin=RequestOrigin(
+            actor, entry_key or clock.random_id(), request_hash(request, implied=implied_by_settings())
+        ),
         keyed=ref is not None or key is not None,
         view=view,
         guest_address=guest_address,
