@@ -89,11 +89,11 @@ ImportFailure: TypeAlias = Literal[
 ImportFormat: TypeAlias = Literal["csv", "jsonl"]
 """The format of the file: CSV with a header, or a JSON object on a line."""
 
-ImportKind: TypeAlias = Literal["products", "prices", "stock"]
+ImportKind: TypeAlias = Literal["products", "prices", "stock", "orders"]
 """The content of a file to import."""
 
 ImportMode: TypeAlias = Literal["upsert", "create"]
-"""`upsert` creates missing products and changes the others; `create` only creates."""
+"""`upsert` creates missing products and orders, and changes other products; `create` only creates."""
 
 ImportStatus: TypeAlias = Literal["created", "queued", "running", "done", "failed", "cancelled"]
 """The status of an import. It is `created` until it is started."""
@@ -429,14 +429,14 @@ class CreateImportRequest(RequestModel):
     """An import to create. Its file is uploaded next."""
 
     kind: ImportKind
-    """The content of the file: products, prices or stock."""
+    """The content of the file: products, prices, stock or orders."""
     format: ImportFormat | Unset = UNSET
-    """The format of the file. Default: `csv`."""
+    """The format of the file. Default: `csv`. Orders need `jsonl`."""
     size: int
     """The size of the file in bytes, at most 256 MB. Write it without a fraction: `2.0` is refused."""
     mode: ImportMode | Unset = UNSET
-    """`upsert`, the default, creates missing products and changes existing ones; `create` only creates, for kind
-    `products`.
+    """`upsert`, the default, creates missing products and changes existing ones, and places missing orders;
+    `create` only creates, for kinds `products` and `orders`.
     """
     dry_run: bool | Unset = UNSET
     """Whether to check the rows without writing anything. Default: `false`."""
@@ -970,7 +970,7 @@ class ImportResponse(ResponseModel):
     id: str
     """The id of the import."""
     kind: ImportKind
-    """The content of the file: products, prices or stock."""
+    """The content of the file: products, prices, stock or orders."""
     format: ImportFormat
     """The format of the file."""
     size: int
