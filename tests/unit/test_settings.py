@@ -8,7 +8,7 @@ from tests.support.deployment import deployed_with
 
 TABLES = {
     f"{domain}_TABLE": domain.lower()
-    for domain in ("IDENTITY", "INVENTORY", "ORDERS", "AUDIT", "EVENTS", "WEBHOOKS", "REPORTS")
+    for domain in ("IDENTITY", "INVENTORY", "ORDERS", "AUDIT", "EVENTS", "WEBHOOKS", "REPORTS", "SEARCH")
 }
 LOOSENING = {
     "OMS_CLOCK_OFFSET": "3600",

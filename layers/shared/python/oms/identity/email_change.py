@@ -3,15 +3,11 @@
 The user item has the whole state, so each step is one conditional write of it, in one transaction with the claims of
 both addresses. `email_epoch` counts the changes: a token names the epoch in which it was requested.
 
-- `email_change`: the latest request: `id`, `email`, `email_folded`, `until` (epoch seconds), `session`.
-- `former_emails`: the verified addresses that the user can take back, oldest first, each with `epoch` (the last one in
-  which it was the user's), `email`, `email_folded`, `until` and the `change` that ended its use.
-
 An old address is reserved for seven days: it does not sign in, and no other user can register it. An address that was
 never verified may belong to a stranger, so it gets no mail and is free at once.
 """
 
-from typing import Any, cast
+from typing import cast
 
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
@@ -29,6 +25,7 @@ from oms.core.versions import ExpectedVersion
 from oms.identity import mailed_tokens, passwords
 from oms.identity.access import CurrentUser
 from oms.identity.address_limits import count_call
+from oms.identity.email_state import EmailState, pending_change, takeable
 from oms.identity.mailed_tokens import LIFETIME_SECONDS
 from oms.identity.models import (
     Claim,
@@ -46,8 +43,6 @@ from oms.identity.schemas import ChangeEmailRequest
 
 TAKE_BACK_SECONDS = 7 * 24 * 3600
 MAX_FORMER_EMAILS = 5
-
-type EmailState = dict[str, Any]
 
 
 def request_change(
@@ -71,7 +66,7 @@ def request_change(
     if folded == user.email_folded:
         raise InvalidRequestError.at("is the address of the account already", pointer="#/new_email")
     session = require_password(caller, request.current_password, address=address, action="email.change_requested")
-    if len(former := _takeable(user, now)) >= MAX_FORMER_EMAILS:
+    if len(former := takeable(user, now)) >= MAX_FORMER_EMAILS:
         raise TooManyRequestsError(
             f"The address was changed {MAX_FORMER_EMAILS} times within 7 days. Try again later.",
             headers={"Retry-After": str(max(1, int(former[0]["until"] - now)))},
@@ -104,18 +99,6 @@ def request_change(
     retrying(write)
 
 
-def pending_change(user: User, change_id: str | None) -> EmailState | None:
-    """Returns the user's requested change, if it is this one and has not expired."""
-    change = cast(EmailState | None, user.email_change)
-    is_pending = change and change["id"] == change_id and clock.now().timestamp() < change["until"]
-    return change if is_pending else None
-
-
-def former_email(user: User, epoch: int) -> str | None:
-    """Returns the address of this epoch, if the user can still take it back."""
-    return next((it["email"] for it in _takeable(user, clock.now().timestamp()) if it["epoch"] == epoch), None)
-
-
 def complete(user: User, token: MailedToken, *, address: str) -> None:
     """Makes the new address the user's, as verified. All sessions end but the one that requested the change.
 
@@ -146,7 +129,7 @@ def complete(user: User, token: MailedToken, *, address: str) -> None:
                 if continues:
                     is_live = Session.revoked_at.does_not_exist() & (Session.epoch == seen.auth_epoch)
                     writes.update(session, [Session.epoch.set(seen.auth_epoch + 1)], is_live)
-                kept = [it for it in _takeable(seen, now) if it["email_folded"] != change["email_folded"]]
+                kept = [it for it in takeable(seen, now) if it["email_folded"] != change["email_folded"]]
                 _set_address(writes, seen, change, former=[*kept, former])
         except TransactionError as error:
             if error.failed(new_claim):
@@ -175,7 +158,7 @@ def take_back(text: str, *, address: str) -> str:
         if token.used_at is not None:
             return user.id
         now = clock.now().timestamp()
-        former = next((it for it in _takeable(user, now) if it["epoch"] == token.epoch), None)
+        former = next((it for it in takeable(user, now) if it["epoch"] == token.epoch), None)
         is_current = user.email_epoch == token.epoch
         if user.status != "active" or not (is_current or former):
             raise mailed_tokens.invalid_token()
@@ -197,13 +180,9 @@ def take_back(text: str, *, address: str) -> str:
     return retrying(write)
 
 
-def _takeable(user: User, now: float) -> list[EmailState]:
-    return [it for it in user.former_emails or [] if it["until"] > now]
-
-
 def _before(user: User, epoch: int, now: float) -> list[EmailState]:
     """Returns the addresses of earlier epochs. Those since then may be of the person who changed the address."""
-    return [it for it in _takeable(user, now) if it["epoch"] < epoch]
+    return [it for it in takeable(user, now) if it["epoch"] < epoch]
 
 
 def _claim(writes: Transaction, claim: Claim, user: User, condition: Condition) -> None:

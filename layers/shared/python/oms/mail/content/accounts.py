@@ -9,7 +9,7 @@ from typing import cast
 from oms.core import clock
 from oms.core.dynamodb import get_item
 from oms.core.settings import settings
-from oms.identity.email_change import former_email, pending_change
+from oms.identity.email_state import former_email, pending_change
 from oms.identity.mailed_tokens import Purpose, link, mint
 from oms.identity.models import Claim, IdentityItem, MailRequest, User, claim_key, mail_request_key
 from oms.mail.messages import Content, MailLimit, Notification
