@@ -109,7 +109,7 @@ def test_an_import_starts_once_and_a_second_start_changes_nothing(manager: Perso
 
 
 @pytest.mark.parametrize("content", [None, b"short"])
-def test_an_import_without_its_whole_file_does_not_start(manager: Person, content: bytes | None) -> None:
+def test_a39_an_import_without_its_whole_file_does_not_start(manager: Person, content: bytes | None) -> None:
     it = service.create_import(_request(52), by=manager).value
     if content:
         upload(it, content)

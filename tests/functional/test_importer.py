@@ -221,7 +221,7 @@ def test_a_dry_run_writes_nothing_and_has_the_same_result(manager: Person, produ
         (b"sku,price\nSKU-1,3\n\xe2\x82", "bad-encoding", "at offset 18"),
     ],
 )
-def test_a_bad_file_fails_before_anything_is_written(
+def test_a39_a_bad_file_fails_before_anything_is_written(
     manager: Person, product: Callable[..., str], content: str | bytes, failure: str, detail: str
 ) -> None:
     product(price="5")
@@ -233,7 +233,7 @@ def test_a_bad_file_fails_before_anything_is_written(
     assert stored("SKU-1").product.price == 500
 
 
-def test_a_file_that_is_replaced_after_the_start_fails(manager: Person, product: Callable[..., str]) -> None:
+def test_a39_a_file_that_is_replaced_after_the_start_fails(manager: Person, product: Callable[..., str]) -> None:
     made = product(stock=1)
     it = started(manager, "stock", "sku,on_hand\nSKU-1,5\n")
     upload(it, "sku,on_hand\nSKU-1,9\n")
@@ -243,7 +243,7 @@ def test_a_file_that_is_replaced_after_the_start_fails(manager: Person, product:
     assert (it.status, it.failure, on_hand(made)) == ("failed", "file-changed", [1])
 
 
-def test_a_row_that_is_too_long_fails_alone(
+def test_a39_a_row_that_is_too_long_fails_alone(
     manager: Person, product: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reading, "MAX_RECORD_BYTES", 50)
@@ -257,7 +257,7 @@ def test_a_row_that_is_too_long_fails_alone(
     assert stored("SKU-1").stock.available == 4
 
 
-def test_an_import_with_too_many_errors_ends(manager: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a39_an_import_with_too_many_errors_ends(manager: Person, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker, "MAX_FAILED", 4)
 
     it = imported(manager, "stock", "sku,on_hand\n" + "".join(f"S{number},1\n" for number in range(20)))

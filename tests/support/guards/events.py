@@ -210,7 +210,7 @@ GUARDS = (
         f"{LIBRARY}/imports/files.py",
         ", IfMatch=str(it.etag)",
         "",
-        "tests/functional/test_importer.py::test_a_file_that_is_replaced_after_the_start_fails",
+        "tests/functional/test_importer.py::test_a39_a_file_that_is_replaced_after_the_start_fails",
     ),
     Guard(
         "F30",
