@@ -228,6 +228,29 @@ def test_a_reset_mail_to_the_old_address_is_invalid_after_the_change(ada: User, 
     assert len(ses.sent) == before
 
 
+def test_a37_a_new_password_ends_a_requested_change(ada: User, token: str, ses: Ses) -> None:
+    mine = signed_in(address="198.51.100.16")
+    tokens = requested(token, NEW, ses)
+    body = {"current_password": PASSWORD, "new_password": "a quite different one"}
+    assert call("PUT", "/api/v1/auth/password", body, token=mine, address="198.51.100.16").status == 204
+
+    assert_problem(verify(tokens[NEW]), 422, "invalid-token")
+    assert user_of(ada).email == OLD
+
+
+def test_a37_a_reset_ends_a_change_that_a_stranger_requested_before(account: Callable[..., User], ses: Ses) -> None:
+    user = account(OLD, email_verified=False)
+    tokens = requested(signed_in(), NEW, ses)
+    assert call("POST", "/api/v1/auth/password/forgot", {"email": OLD}).status == 202
+    (request_id,) = [it["id"]["S"] for it in stored() if it["kind"]["S"] == "mail-request"]
+    notify(f'{{"request": "{request_id}"}}')
+    body = {"token": ses.tokens()[-1], "new_password": "a quite different one"}
+    assert call("POST", "/api/v1/auth/password/reset", body).status == 204
+
+    assert_problem(verify(tokens[NEW]), 422, "invalid-token")
+    assert user_of(user).email == OLD
+
+
 # ---- the old address ------------------------------------------------------------------------------------------------
 
 

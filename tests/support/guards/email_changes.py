@@ -48,6 +48,14 @@ GUARDS = (
     ),
     Guard(
         "A37",
+        "a new password ends a requested change",
+        f"{LIBRARY}/identity/email_state.py",
+        ' or change["auth_epoch"] != user.auth_epoch',
+        "",
+        f"{_TESTS}::test_a37_a_new_password_ends_a_requested_change",
+    ),
+    Guard(
+        "A37",
         "an address with an account gets no mail about a change",
         f"{LIBRARY}/mail/content/accounts.py",
         "    if claim and claim.user_id != user.id and",

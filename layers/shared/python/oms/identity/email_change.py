@@ -77,6 +77,7 @@ def request_change(
         "email_folded": folded,
         "until": int(now) + LIFETIME_SECONDS["change"],
         "session": session.id,
+        "auth_epoch": user.auth_epoch,
     }
     entry = _entry("email.change_requested", user, address)
 

@@ -1,6 +1,7 @@
 """What a user item says about changes of its e-mail address: the latest request, and the addresses before.
 
-- `email_change`: the latest request: `id`, `email`, `email_folded`, `until` (epoch seconds), `session`.
+- `email_change`: the latest request: `id`, `email`, `email_folded`, `until` (epoch seconds), `session`, and
+  `auth_epoch`, which a new password raises.
 - `former_emails`: the verified addresses that the user can take back, oldest first, each with `epoch` (the last one in
   which it was the user's), `email`, `email_folded`, `until` and the `change` that ended its use.
 
@@ -16,10 +17,14 @@ type EmailState = dict[str, Any]
 
 
 def pending_change(user: User, change_id: str | None) -> EmailState | None:
-    """Returns the user's requested change, if it is this one and has not expired."""
+    """Returns the user's requested change, if it is this one and has not expired.
+
+    A higher `auth_epoch` ends it, as it ends sessions: a person who has lost the account may have requested it.
+    """
     change = cast(EmailState | None, user.email_change)
-    is_pending = change and change["id"] == change_id and clock.now().timestamp() < change["until"]
-    return change if is_pending else None
+    if change is None or change["id"] != change_id or change["auth_epoch"] != user.auth_epoch:
+        return None
+    return change if clock.now().timestamp() < change["until"] else None
 
 
 def former_email(user: User, epoch: int) -> str | None:
