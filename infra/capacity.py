@@ -48,7 +48,8 @@ class Capacity(Construct):
             "RecursiveInvocationsDropped",
             namespace="AWS/Lambda",
             dimensions=("FunctionName",),
-            among=[function.function_name for function in functions.all.values()],
+            # Lambda drops messages of functions that queues invoke. A query has at most 2,048 characters.
+            among=[function.function_name for name, function in functions.all.items() if name not in functions.serving],
             threshold=1,
             why="Lambda dropped messages between functions and queues, because it detected an endless loop.",
             see="recursion",

@@ -79,6 +79,9 @@ def test_every_function_on_a_stream_has_an_alarm_on_its_age(stage: Synthesized) 
     assert {alarm["Threshold"] for alarm in found.values()} == {3_600_000}
 
 
+SERVING = {"Auth", "Passwords", "Inventory", "Orders", "Admin", "Webhooks", "Reports", "Docs"}
+
+
 @pytest.mark.parametrize(
     ("metric", "schema", "named"),
     [
@@ -94,7 +97,9 @@ def test_every_table_and_function_is_named_by_the_queries_for_rare_failures(
         ((text, names, longest),) = (it for it in queries(stage) if f"({metric})" in it[0])
         dimension = schema.split(", ")[1]
 
-        assert names == set(stage.all(named))
+        # The functions with routes are invoked by the gateway alone.
+        serving = {it for it in stage.all(named) if it.removeprefix("Functions")[:-8] in SERVING}
+        assert names == set(stage.all(named)) - serving
         start, _, condition = text.partition(" WHERE ")
         assert start == f"SELECT SUM({metric}) FROM SCHEMA({schema})"  # noqa: S608 - compared, never run
         assert condition.split(" OR ") == [f"{dimension} = ''"] * len(names)

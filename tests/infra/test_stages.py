@@ -185,7 +185,7 @@ def test_the_limit_of_open_orders_is_ten_and_a_deployments_choice(prod: Synthesi
     for synthesized in (prod, local):
         environments = {name: it["Environment"]["Variables"] for name, it in synthesized.functions().items()}
         limits = {name: it.get("OMS_OPEN_ORDERS_LIMIT") for name, it in environments.items()}
-        assert {name: limit for name, limit in limits.items() if limit} == {"Orders": "10"}
+        assert {name: limit for name, limit in limits.items() if limit} == {"Orders": "10", "Importer": "10"}
     assert Stage.named("prod", {**HEARD, "open_orders_limit": 500}).open_orders_limit == 500
 
 
