@@ -134,7 +134,7 @@ def test_a_customer_is_an_account_or_a_contact(key: str, product: Make, named: d
     assert places(place(key, (product(), 1), customer=named)) == {"#/customer"}
 
 
-@pytest.mark.parametrize("named", [{"email": "ada"}, {"locale": "french"}, {"name": " "}, {"phone": "1\n2"}])
+@pytest.mark.parametrize("named", [{"email": "ada"}, {"locale": "french"}, {"name": "A\nB"}, {"phone": "1\n2"}])
 def test_a_contact_has_checked_fields(key: str, product: Make, named: dict[str, str]) -> None:
     answer = place(key, (product(), 1), customer={"email": "ada@example.org"} | named)
 
@@ -219,6 +219,18 @@ def test_a_reference_with_other_content_is_taken(key: str, manager: Person, prod
         answer = place(token, (bought, 3), customer=CONTACT, external_ref=REF)
         assert assert_problem(answer, 409, "external-ref-taken")["order_id"] == first["id"]
     assert stock(bought, manager)[0] == 8
+
+
+def test_a_senders_own_order_is_not_the_order_of_another_sender(
+    key: str, manager: Person, admin: Person, product: Make
+) -> None:
+    bought = product(stock=10)
+    first = placed(manager.token, (bought, 2), external_ref=REF)
+
+    assert placed(manager.token, (bought, 2), external_ref=REF) == first
+    for token in (admin.token, key):
+        answer = place(token, (bought, 2), external_ref=REF)
+        assert assert_problem(answer, 409, "external-ref-taken")["order_id"] == first["id"]
 
 
 def test_a_reference_prevails_over_an_idempotency_key(key: str, product: Make) -> None:

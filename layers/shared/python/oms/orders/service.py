@@ -225,8 +225,10 @@ def _replayed(stored: Order, placement: Placement) -> IdempotentResult[Order]:
     """
     origin = placement.origin
     if placement.request.external_ref is not None:
-        # The reference identifies the order, for all senders.
-        if not origin.request_hash.matches(stored.request_hash):
+        # The reference identifies the order, for all senders. The hash has no customer if it is the sender.
+        own_id = placement.account.id if placement.account else None
+        is_same_customer = placement.request.customer is not None or stored.customer_id == own_id
+        if not is_same_customer or not origin.request_hash.matches(stored.request_hash):
             raise ExternalRefTakenError(stored.id)
     elif stored.history[0].actor_id != origin.actor.id:
         # The id is a hash that includes the actor's id. A match would show the order of another sender.
