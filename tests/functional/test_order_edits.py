@@ -9,7 +9,9 @@ import pytest
 from oms.core.dynamodb import get_item
 from oms.orders import edits
 from oms.orders.models import Order
+from tests.support.aws_calls import intercepted
 from tests.support.event_bus import in_events, published
+from tests.support.faults import lose_answer
 from tests.support.gateway import assert_problem, call, places
 from tests.support.invocation import Answer, Person
 from tests.support.ledger_shop import LedgerShop
@@ -166,6 +168,14 @@ def test_a_repeated_request_is_found_by_its_key(shop: Shop, path: str) -> None:
     assert again.headers["Idempotency-Replayed"] == "true"
     for other in ({"note": None}, {"note": "second"}, {"billing_address": None}):
         assert_problem(patch(path, shop.customer, other, Idempotency_Key="k"), 422, "idempotency-key-reused")
+
+
+def test_an_edit_without_a_key_is_no_replay_after_a_lost_answer(shop: Shop, path: str, no_sleep: list[float]) -> None:
+    with intercepted(lose_answer("UpdateItem")):
+        answer = patch(path, shop.customer, {"note": "first"})
+
+    assert (answer.status, answer.json["version"]) == (200, 2)
+    assert "Idempotency-Replayed" not in answer.headers
 
 
 def test_requests_that_remove_different_fields_differ(shop: Shop, path: str) -> None:

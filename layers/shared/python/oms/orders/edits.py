@@ -40,7 +40,7 @@ def update_order(order_id: str, request: MoveRequest[UpdateOrderRequest]) -> Ide
     return run_idempotent(
         lambda: _try_to_update(read(), request, origin),
         # Each attempt reads the order first, so only an attempt with an unknown outcome needs this afterwards.
-        find_previous=lambda: _find_previous(read(), origin),
+        find_previous=lambda: _find_previous(read(), request, origin),
         keyed=False,
     )
 
@@ -49,7 +49,7 @@ def _try_to_update(
     order: Order, request: MoveRequest[UpdateOrderRequest], origin: RequestOrigin
 ) -> IdempotentResult[Order]:
     """Tries once. Raises ConcurrentUpdateError if the order has changed since it was read."""
-    if previous := _find_previous(order, origin):
+    if previous := _find_previous(order, request, origin):
         return previous
     request.expected_version.check(order.version)
     _require_open(order, request.actor)
@@ -62,7 +62,9 @@ def _try_to_update(
     return IdempotentResult(order, replayed=False)
 
 
-def _find_previous(order: Order, origin: RequestOrigin) -> IdempotentResult[Order] | None:
+def _find_previous(
+    order: Order, request: MoveRequest[UpdateOrderRequest], origin: RequestOrigin
+) -> IdempotentResult[Order] | None:
     """Returns the order if an earlier request with the same key has edited it.
 
     Raises IdempotencyKeyReusedError if that request was different.
@@ -71,7 +73,7 @@ def _find_previous(order: Order, origin: RequestOrigin) -> IdempotentResult[Orde
     if entry is None:
         return None
     check_same_request(entry.request_hash, origin.request_hash)
-    return IdempotentResult(order, replayed=True)
+    return IdempotentResult(order, replayed=request.key is not None)
 
 
 def _require_open(order: Order, actor: Actor) -> None:
