@@ -157,7 +157,8 @@ def test_a_default_spelled_out_is_the_same_request(
         again = keyed(method, path, body | same, manager)
         assert again.status == first.status, f"{same}: {again.text}"
         assert is_replay(again)
-        assert again.json == first.json
+        # The request that uploads an import's file is signed anew for each response.
+        assert again.json | {"upload": None} == first.json | {"upload": None}
 
 
 def test_a_filter_in_another_order_is_the_same_request(manager: Person) -> None:

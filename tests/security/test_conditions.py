@@ -12,6 +12,7 @@ from oms.http import api
 from oms.http.access_rules import PUBLIC
 from oms.http.serving import RESOLVER_OPTIONS, serve
 from tests.support.aws_calls import Call, intercepted
+from tests.support.documented import with_required_query
 from tests.support.gateway import assert_problem, call, places
 from tests.support.invocation import Answer
 from tests.support.roles import OPERATIONS, RULES, AccessScenario, scenario
@@ -80,9 +81,12 @@ READS = [
 
 def reader(scenario: AccessScenario, name: str) -> Callable[..., Answer]:
     """Reads one resource repeatedly, with different conditions."""
-    path, _, _ = OPERATIONS[name]
+    path, _, operation = OPERATIONS[name]
     rule = RULES[name]
-    filled, token = path.format(**rule.path(scenario)), scenario.people[CALLER_OF_RULE[rule.who]].token
+    filled, token = (
+        with_required_query(path.format(**rule.path(scenario)), operation),
+        scenario.people[CALLER_OF_RULE[rule.who]].token,
+    )
     return lambda method, **headers: call(
         method, filled, token=token, headers={it.replace("_", "-"): value for it, value in headers.items()}
     )

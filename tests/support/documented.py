@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 type Json = dict[str, Any]
 
@@ -43,6 +44,14 @@ def example(schema: Json) -> Any:
         return [example(schema["items"])]
     assert schema["type"] == "object", schema
     return {name: example(field) for name, field in schema.get("properties", {}).items()}
+
+
+def with_required_query(path: str, operation: Json) -> str:
+    """Adds the query parameters that an operation requires, each with its example."""
+    parameters = [resolved(it) for it in operation.get("parameters", [])]
+    required = [it for it in parameters if it["in"] == "query" and it.get("required")]
+    query = "&".join(f"{it['name']}={quote(example(it['schema']))}" for it in required)
+    return f"{path}?{query}" if query else path
 
 
 def body_of(operation: str) -> Any:

@@ -12,6 +12,7 @@ from oms.core.schemas import (
     OneOf,
     PageQuery,
     Response,
+    TextPattern,
     TimeRange,
     Timestamp,
     To,
@@ -22,9 +23,11 @@ from oms.core.schemas import (
 _MAX_VALUES = 3
 
 # No type allows a quotation mark, a backslash or an asterisk: see `oms.request_log.pattern`.
-_Id = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z-]{1,20}$")]
-_Status = Annotated[str, StringConstraints(pattern=r"^[1-5](xx|[0-9][0-9])$")]
-_Operation = Annotated[str, StringConstraints(pattern=r"^[a-z_]{1,30}$")]
+_Id = Annotated[str, TextPattern(r"[0-9A-Za-z-]{1,20}", "must have 1 to 20 letters, digits and dashes")]
+_Status = Annotated[str, TextPattern(r"[1-5](xx|[0-9][0-9])", "must be a status such as 404, or a class such as 4xx")]
+_Operation = Annotated[str, TextPattern(r"[a-z_]{1,30}", "must have 1 to 30 of a-z and underscores")]
+_PATH = TextPattern(r"(/[0-9A-Za-z.…-]*)+", "must be a path as the log shows it, such as /api/v1/orders")
+_REQUEST_ID = TextPattern(r"[0-9A-Za-z+/=_-]{1,64}", "must be the X-Request-Id of a response")
 _Method = Annotated[str, OneOf(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))]
 
 
@@ -41,7 +44,7 @@ class ListRequestsQuery(TimeRange, PageQuery):
     method: Annotated[tuple[_Method, ...], ValueList(most=_MAX_VALUES)] | None = Field(
         None, description="Requests with these methods.", examples=[["POST"]]
     )
-    path: Annotated[str, StringConstraints(pattern=r"^(/[0-9A-Za-z.…-]*)+$", max_length=100)] | None = Field(
+    path: Annotated[str, StringConstraints(max_length=100), _PATH] | None = Field(
         None, description="Requests to exactly this path, as the log shows it.", examples=["/api/v1/orders"]
     )
     operation: Annotated[tuple[_Operation, ...], ValueList(most=_MAX_VALUES)] | None = Field(
@@ -49,7 +52,7 @@ class ListRequestsQuery(TimeRange, PageQuery):
         description="Requests of these operations, by the `operationId` in the OpenAPI document.",
         examples=[["create_order"]],
     )
-    request_id: Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z+/=_-]{1,64}$")] | None = Field(
+    request_id: Annotated[str, _REQUEST_ID] | None = Field(
         None, description="The request with this id, the `X-Request-Id` of its response.", examples=["JKJaXmPLvHcESHA="]
     )
     from_: From | None = Field(
