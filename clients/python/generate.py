@@ -25,8 +25,8 @@ MONEY = re.compile(r"\^(-\?\\d\+\(\\\.\\d\+\)\?|\(\\d\{1,40\}\(\\\.\\d\{1,40\}\)
 SKIPPED_OPERATION = re.compile(r".*_at_root$")
 SKIPPED_HEADERS = {"If-None-Match"}
 # POST without effect, or with the same effect when it is repeated: the client may repeat them without a key.
-SAFE = {"quote_order", "refresh"}
-MIXINS = {"events": "FeedReader"}
+SAFE = {"quote_order", "refresh", "start_import"}
+MIXINS = {"events": "FeedReader", "imports": "FileImporter"}
 SCALARS = {"string": "str", "integer": "int", "boolean": "bool", "number": "Decimal | int"}
 FORMATS = {"string": {"date-time": "datetime", "date": "date"}}
 
@@ -333,7 +333,7 @@ from typing import Any, Literal
 from oms_client import models
 from oms_client.codec import UNSET, Unset
 from oms_client.exchange import Call, Match, new_key, quoted
-from oms_client.sending import @FeedReader, @Group, @Sender
+from oms_client.sending import @FeedReader, @FileImporter, @Group, @Sender
 
 
 """

@@ -12,11 +12,14 @@ import pytest
 
 from oms.core.dynamodb import get_item
 from oms.identity import passwords
+from oms.imports.models import Import
 from oms.orders.models import Order
 from oms.search.indexing import store_terms_of
 from oms_client import webhooks
+from oms_client.importing import POLL_SECONDS
 from tests.support.client import URL, Functions, Terminal, client_of, without_waiting
 from tests.support.feed import an_event, feed_in, ids
+from tests.support.imports import process_until_finished, result, upload
 from tests.support.invocation import Answer, Person
 from tests.support.orders import Make, stock
 from tests.support.service_keys import a_key
@@ -263,6 +266,45 @@ def test_a_wrong_file_is_refused_before_anything_is_sent(
     assert message in oms.err
     assert isinstance(oms.transport, Functions)
     assert oms.transport.sent == []
+
+
+# ---- imports --------------------------------------------------------------------------------------------------------
+
+
+def test_a_file_is_imported(
+    oms: Terminal, use: Use, manager: Person, product: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = product(stock=5, sku="AB-1")
+    file = tmp_path / "stock.csv"
+    file.write_text("sku,on_hand\nAB-1,7\nAB-2,1\n")
+    use(manager)
+    functions, uploaded = Functions(), []
+
+    def route(request: httpx.Request) -> httpx.Response:
+        if request.url.host == httpx.URL(URL).host:
+            return functions.handle_request(request)
+        if request.method == "GET":
+            return httpx.Response(200, content=result(uploaded[0]))
+        uploaded.append(get_item(Import, Import.key(request.url.path.rpartition("/")[2])))
+        upload(uploaded[0], request.content)
+        return httpx.Response(200)
+
+    def work(seconds: float) -> None:
+        if seconds == POLL_SECONDS:
+            process_until_finished(uploaded[0])
+
+    monkeypatch.setattr("oms_client.sending.time.sleep", work)
+    oms.transport = httpx.MockTransport(route)
+
+    assert oms.run("import", str(file), "--kind", "stock", "--json") == 6
+
+    assert [(it.get("row"), it.get("code")) for it in oms.lines] == [(2, "not-found"), (None, None)]
+    assert "2 rows: 0 created, 1 updated, 0 unchanged, 1 failed." in oms.err
+    assert stock(known, manager) == (7, 0, 7)
+    # The same file is the same import.
+    assert oms.run("import", str(file), "--kind", "stock") == 6
+    assert "was imported at" in oms.err
+    assert len(uploaded) == 1
 
 
 # ---- events ---------------------------------------------------------------------------------------------------------

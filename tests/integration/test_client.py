@@ -15,7 +15,7 @@ from tests.support.local_cloud.shop import WAIT_SECONDS
 
 pytestmark = pytest.mark.full
 
-SCOPES = "catalogue:read,catalogue:write,orders:create,orders:read,orders:manage,events:read,stock:write"
+SCOPES = "catalogue:read,catalogue:write,events:read,imports:write,orders:create,orders:manage,orders:read,stock:write"
 CLIENT = ROOT / "clients/python"
 OMS = "from oms_client.cli import main; main()"
 ROWS = 50
@@ -57,6 +57,11 @@ def test_a_newcomer_imports_orders_finds_ships_and_follows(environment: dict[str
     count.write_text("sku,on_hand\nclient-1,17\nCLIENT-2,21\nCLIENT-2222,1\n")
     counted = [json.loads(it) for it in output(environment, "-c", OMS, "stock", "count", count, "--json", code=6)]
     assert [it["outcome"]["adjustment"] for it in counted] == [-1, 1, None]
+    prices = tmp_path / "prices.csv"
+    prices.write_text("sku,price\nCLIENT-1,2.50\nCLIENT-2,2.90\nCLIENT-2222,1\n")
+    imported = output(environment, "-c", OMS, "import", prices, "--kind", "prices", "--json", code=6)
+    assert [json.loads(it).get("code") for it in imported] == ["not-found", None]
+    assert json.loads(imported[1])["updated"] == 1
     number = first[1].split()[1]
     (shown,) = output(environment, "-c", OMS, "orders", "get", number, "--json")
     assert json.loads(shown)["external_ref"] == {"channel": "web", "id": "1001"}

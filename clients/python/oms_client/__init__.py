@@ -12,6 +12,7 @@ from oms_client.errors import (
     UnexpectedResponseError,
 )
 from oms_client.exchange import RetryPolicy
+from oms_client.importing import ImportFailedError, ImportResult
 
 __version__ = VERSION
 __all__ = [
@@ -19,6 +20,8 @@ __all__ = [
     "ApiError",
     "AsyncOmsClient",
     "ConnectionFailedError",
+    "ImportFailedError",
+    "ImportResult",
     "NotSignedInError",
     "OmsClient",
     "OmsClientError",

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from oms_client import models
 from oms_client.codec import UNSET, Unset
 from oms_client.exchange import Call, Match, new_key, quoted
-from oms_client.sending import FeedReader, Group, Sender
+from oms_client.sending import FeedReader, FileImporter, Group, Sender
 
 
 class Auth(Group):
@@ -1300,7 +1300,7 @@ class Reports(Group):
         self._send(Call("DELETE", f"/api/v1/reports/schedules/{quoted(schedule_id)}", None))
 
 
-class Imports(Group):
+class Imports(FileImporter):
     """Files whose rows create and change products, prices and stock."""
 
     def create_import(
@@ -1349,7 +1349,7 @@ class Imports(Group):
 
         **Access:** managers and admins. Service keys with the scope `imports:write`.
         """
-        return self._send(Call("POST", f"/api/v1/imports/{quoted(import_id)}/start", models.ImportResponse))
+        return self._send(Call("POST", f"/api/v1/imports/{quoted(import_id)}/start", models.ImportResponse, safe=True))
 
     def get_import(self, import_id: str, *, if_match: Match | None = None) -> models.ImportResponse:
         """Get an import: `GET /api/v1/imports/{import_id}`.

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from oms_client import models
 from oms_client.codec import UNSET, Unset
 from oms_client.exchange import Call, Match, new_key, quoted
-from oms_client.sending import AsyncFeedReader, AsyncGroup, AsyncSender
+from oms_client.sending import AsyncFeedReader, AsyncFileImporter, AsyncGroup, AsyncSender
 
 
 class Auth(AsyncGroup):
@@ -1300,7 +1300,7 @@ class Reports(AsyncGroup):
         await self._send(Call("DELETE", f"/api/v1/reports/schedules/{quoted(schedule_id)}", None))
 
 
-class Imports(AsyncGroup):
+class Imports(AsyncFileImporter):
     """Files whose rows create and change products, prices and stock."""
 
     async def create_import(
@@ -1351,7 +1351,9 @@ class Imports(AsyncGroup):
 
         **Access:** managers and admins. Service keys with the scope `imports:write`.
         """
-        return await self._send(Call("POST", f"/api/v1/imports/{quoted(import_id)}/start", models.ImportResponse))
+        return await self._send(
+            Call("POST", f"/api/v1/imports/{quoted(import_id)}/start", models.ImportResponse, safe=True)
+        )
 
     async def get_import(self, import_id: str, *, if_match: Match | None = None) -> models.ImportResponse:
         """Get an import: `GET /api/v1/imports/{import_id}`.

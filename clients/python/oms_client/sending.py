@@ -10,7 +10,8 @@ import httpx
 
 from oms_client.exchange import Call, Emit, Exchange, Exclusive, Flow, Send, Sleep, Step
 from oms_client.feed import Gap, follow
-from oms_client.models import EventResponse
+from oms_client.importing import ImportResult, Progress, import_file
+from oms_client.models import EventResponse, ImportFormat, ImportKind, ImportMode
 
 T = TypeVar("T")
 
@@ -195,3 +196,53 @@ class AsyncFeedReader(AsyncGroup):
         """
         exchange = self._sender.exchange
         return self._sender.iterate(follow(exchange, after, type, poll_seconds, on_gap, wait=wait))
+
+
+class FileImporter(Group):
+    """Imports of files."""
+
+    def import_file(
+        self,
+        content: bytes,
+        *,
+        kind: ImportKind,
+        format: ImportFormat = "csv",
+        mode: ImportMode = "upsert",
+        dry_run: bool = False,
+        idempotency_key: str | None = None,
+        progress: Progress | None = None,
+    ) -> ImportResult:
+        """Imports a file: creates the import, uploads the content, starts it, and waits for its end.
+
+        Raises ImportFailedError if the whole import fails. Rows that fail alone are in the result. The same content is
+        imported once: a repetition continues with the import, also after an interruption, and `replayed` of the result
+        is true if it was finished before. To import it once more, pass another `idempotency_key`.
+        """
+        options = {"kind": kind, "format": format, "mode": mode, "dry_run": dry_run}
+        flow = import_file(self._sender.exchange, content, options, idempotency_key, progress)
+        return self._sender.run(flow)
+
+
+class AsyncFileImporter(AsyncGroup):
+    """Imports of files."""
+
+    async def import_file(
+        self,
+        content: bytes,
+        *,
+        kind: ImportKind,
+        format: ImportFormat = "csv",
+        mode: ImportMode = "upsert",
+        dry_run: bool = False,
+        idempotency_key: str | None = None,
+        progress: Progress | None = None,
+    ) -> ImportResult:
+        """Imports a file: creates the import, uploads the content, starts it, and waits for its end.
+
+        Raises ImportFailedError if the whole import fails. Rows that fail alone are in the result. The same content is
+        imported once: a repetition continues with the import, also after an interruption, and `replayed` of the result
+        is true if it was finished before. To import it once more, pass another `idempotency_key`.
+        """
+        options = {"kind": kind, "format": format, "mode": mode, "dry_run": dry_run}
+        flow = import_file(self._sender.exchange, content, options, idempotency_key, progress)
+        return await self._sender.run(flow)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import click
 from click.shell_completion import get_completion_class, shell_complete
 
-from oms_client.cli import events, exports, keys, orders, session, stock
+from oms_client.cli import events, exports, imports, keys, orders, session, stock
 from oms_client.cli.doctor import doctor
 from oms_client.cli.state import FAILED, INTERRUPTED, PIPE_CLOSED, Group, State, pass_state
 from oms_client.client import VERSION
@@ -50,6 +50,7 @@ for _command in (
     session.logout,
     orders.orders,
     stock.stock,
+    imports.import_command,
     exports.export,
     events.events,
     events.listen,
