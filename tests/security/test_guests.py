@@ -182,6 +182,13 @@ def test_a38_a_guest_has_the_limits_of_an_unverified_customer(product: Make) -> 
     assert_problem(order(product(stock=10), 5), 409, "order-limit-exceeded")
 
 
+def test_a38_without_open_orders_of_unverified_customers_no_guest_orders(product: Make) -> None:
+    bought = product(stock=100)
+    with deployed_with(UNVERIFIED_OPEN_ORDERS_LIMIT="0"):
+        assert_problem(order(bought), 409, "too-many-open-orders")
+        assert order(bought, token=a_key("orders:create").text).status == 201
+
+
 def test_a38_contacts_of_service_keys_are_limited_by_their_mailbox(product: Make) -> None:
     bought, key = product(stock=100), a_key("orders:create").text
 

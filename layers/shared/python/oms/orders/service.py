@@ -187,9 +187,8 @@ def _try_to_place(placement: Placement) -> IdempotentResult[Order]:
     if buyer.user is not None and placement.view is not None:
         placement.view.add_customer(buyer.user)
     priced = placement.drawing.choose_shards(_price(placement))
-    # A contact's open orders are limited by the counters, which the transaction checks.
-    if buyer.contact is None:
-        placement.limits.check_open_orders(buyer.open_orders, buyer.open_orders_limit)
+    # The orders of a contact are counted by the transaction, so here only a limit of 0 refuses them.
+    placement.limits.check_open_orders(buyer.open_orders, buyer.open_orders_limit)
     placement.limits.check(priced.units, priced.subtotal)
     order = _new_order(placement, buyer, priced)
     counters = counters_of(
