@@ -151,7 +151,17 @@ def test_orders_are_found_by_what_people_type(
         assert [it["id"] for it in oms.lines] == [placed[0]["id"]]
     assert oms.run("orders", "confirm", placed[0]["number"]) == 0
     assert oms.run("orders", "find", placed[1]["number"], "--status", "shipped") == 4
+    assert (oms.out, oms.err) == ("", "No order is found.\n")
     assert oms.run("orders", "get", "20200131-0C8Z4V6T2R") == 4
+
+
+def test_an_order_shows_its_contact(oms: Terminal, use: Use, manager: Person, order: Callable[..., Answer]) -> None:
+    placed = order(manager, customer={"email": "ada@example.org", "name": "Ada"}).json["id"]
+    use(manager)
+
+    assert oms.run("orders", "get", placed) == 0
+
+    assert "Customer: ada@example.org" in oms.out
 
 
 def test_exit_codes_say_what_failed(
@@ -364,6 +374,7 @@ def test_a_key_is_created_listed_and_revoked(oms: Terminal, use: Use, admin: Per
     use(key)
     assert oms.run("doctor") == 0
     assert "orders:read (not catalogue:read" in oms.out
+    assert "imports:write); unknown, as only changes need them: catalogue:write, stock:write," in oms.out
     use(admin)
     assert oms.run("keys", "revoke", listed["id"], "--yes") == 0
     use(key)

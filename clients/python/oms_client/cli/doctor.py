@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import get_args
 
 import click
 import httpx
@@ -13,11 +14,12 @@ from oms_client.cli.state import FAILED, NOT_SIGNED_IN, Command, State, pass_sta
 from oms_client.client import VERSION, OmsClient
 from oms_client.credentials import ServiceKey
 from oms_client.errors import ApiError, OmsClientError
+from oms_client.models import Scope
 
 # Signatures and tokens allow for five minutes.
 MAX_SKEW_SECONDS = 60
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
-# One request that needs each scope, and changes nothing.
+# A request for each scope that has one which changes nothing.
 PROBES: dict[str, Callable[[OmsClient], object]] = {
     "orders:read": lambda it: it.orders.list_orders(limit=1),
     "catalogue:read": lambda it: it.inventory.list_categories(limit=1),
@@ -25,7 +27,9 @@ PROBES: dict[str, Callable[[OmsClient], object]] = {
     "events:read": lambda it: it.events.list_events(limit=1),
     "webhooks:manage": lambda it: it.webhooks.list_webhooks(limit=1),
     "reports:read": lambda it: it.reports.list_exports(limit=1),
+    "imports:write": lambda it: it.imports.list_imports(limit=1),
 }
+UNKNOWN = ", ".join(it for it in get_args(Scope) if it not in PROBES)
 
 
 @dataclass(frozen=True)
@@ -113,7 +117,8 @@ def _credentials(state: State) -> Iterator[Check]:
         return
     yield Check("credentials", True, "a service key that the deployment accepts")
     missing = ", ".join(it for it in PROBES if it not in granted)
-    yield Check("scopes", None, f"{', '.join(granted) or 'none'}{f' (not {missing})' if missing else ''}")
+    known = f"{', '.join(granted) or 'none'}{f' (not {missing})' if missing else ''}"
+    yield Check("scopes", None, f"{known}; unknown, as only changes need them: {UNKNOWN}")
 
 
 def _allowed(client: OmsClient, probe: Callable[[OmsClient], object]) -> bool:

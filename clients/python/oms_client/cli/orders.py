@@ -56,15 +56,18 @@ def get(state: State, order_id: str) -> None:
 @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="The number of orders.")
 @pass_state
 def find(state: State, text: str, status: tuple[str, ...], limit: int) -> int:
-    """Find orders by a number, an e-mail address, a SKU, a tracking number or a tag.
+    """Find orders by a number, an id, an e-mail address, a SKU, a tracking number or a tag.
 
-    An order is found within seconds after it was placed or shipped.
+    An id in another system has its channel before it, such as amazon-de:302-1234567. An order is found within seconds
+    after it was placed, changed or shipped.
     """
     statuses = cast("tuple[OrderStatus, ...]", status) or None
     found = 0
     for order in islice(state.client.orders.iter_orders(q=text, status=statuses, limit=min(limit, 100)), limit):
         found += 1
         state.show(order, line(order))
+    if not found:
+        state.say("No order is found.")
     return 0 if found else NOT_FOUND
 
 
@@ -131,8 +134,8 @@ def line(order: Order) -> str:
 def described(order: Order) -> str:
     lines = [line(order)]
     lines += [f"  {it.quantity:>6} × {it.sku:<20} {it.name}  {it.line_total}" for it in order.items]
-    if isinstance(order, ManagedOrderResponse) and order.customer:
-        lines.append(f"  Customer: {order.customer.email}")
+    if isinstance(order, ManagedOrderResponse) and (buyer := order.customer or order.contact):
+        lines.append(f"  Customer: {buyer.email}")
     if order.shipment:
         lines.append(f"  Shipped by {order.shipment.carrier}: {order.shipment.tracking_number}")
     if order.note:

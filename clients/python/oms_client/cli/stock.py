@@ -61,7 +61,8 @@ def count(state: State, file: BinaryIO, reason: str, again: bool) -> int:
             counted[outcome.status] += 1
             replayed += outcome.replayed
             _show(state, row, outcome)
-    state.say(f"{len(rows)} rows: " + ", ".join(f"{n} {status}" for status, n in sorted(counted.items())) + ".")
+    amount = f"{len(rows)} row{'' if len(rows) == 1 else 's'}"
+    state.say(f"{amount}: " + ", ".join(f"{n} {status}" for status, n in sorted(counted.items())) + ".")
     if replayed:
         state.say(f"{replayed} of them were made by an earlier run with this file. `--again` counts them again.")
     return ROWS_FAILED if counted["failed"] else 0
