@@ -126,6 +126,17 @@ def test_a_missing_and_an_unknown_field_are_named_in_plain_words(customer: Perso
     }
 
 
+@pytest.mark.parametrize("empty", ["", "  "], ids=repr)
+def test_an_empty_text_is_named_in_plain_words(customer: Person, empty: str) -> None:
+    address = {"name": empty, "line1": "1 Rue de la Paix", "city": "Paris", "country": "FR"}
+    body = {"items": [{"product_id": "1", "quantity": 1}], "shipping_address": address}
+
+    answer = call("POST", ORDERS, body, token=customer.token)
+
+    (error,) = assert_problem(answer, 422, "validation-failed")["errors"]
+    assert error == {"pointer": "#/shipping_address/name", "detail": "must not be empty"}
+
+
 def test_two_point_zero_is_no_integer(customer: Person) -> None:
     body = '{"items": [{"product_id": "1", "quantity": 2.0}]}'
 

@@ -102,8 +102,12 @@ def _check_ids(app: APIGatewayHttpResolver, next_middleware: NextMiddleware) -> 
     return next_middleware(app)
 
 
-# Pydantic's own texts for these types of error are about its "inputs" and "extra inputs".
-_PLAIN_TEXTS = {"extra_forbidden": "is not a field of this request", "missing": "is required"}
+# In place of Pydantic's own texts, by the type of the error or by the text.
+_PLAIN_TEXTS = {
+    "extra_forbidden": "is not a field of this request",
+    "missing": "is required",
+    "String should have at least 1 character": "must not be empty",
+}
 
 
 def _as_invalid_request(error: RequestValidationError) -> InvalidRequestError:
@@ -113,7 +117,7 @@ def _as_invalid_request(error: RequestValidationError) -> InvalidRequestError:
 
 
 def _located(place: Sequence[str | int], message: str, kind: str) -> dict[str, str]:
-    detail = _PLAIN_TEXTS.get(kind) or message.removeprefix("Value error, ")
+    detail = _PLAIN_TEXTS.get(kind) or _PLAIN_TEXTS.get(message) or message.removeprefix("Value error, ")
     source, *path = place
     if source == "body":
         names = [shortened(str(part), MAX_NAME) for part in _in_body(path, is_missing=kind == "missing")]
