@@ -150,8 +150,13 @@ function Filters(props: { search: AuditSearch }) {
           <span className="mono">{search.target}</span> ✕
         </button>
       )}
-      <DayFilter label={texts.orders.from} value={search.from} onChange={(from) => go({ from })} />
-      <DayFilter label={texts.orders.to} value={search.to} onChange={(to) => go({ to })} />
+      <DayFilter
+        label={texts.orders.from}
+        isLabelShown
+        value={search.from}
+        onChange={(from) => go({ from })}
+      />
+      <DayFilter label={texts.orders.to} isLabelShown value={search.to} onChange={(to) => go({ to })} />
       {Object.keys(search).length > 0 && (
         <Link to="/audit" className="button plain">
           {texts.common.reset}

@@ -169,8 +169,13 @@ function Filters(props: { search: RequestsSearch }) {
         value={search.status}
         onChange={(status) => void go({ status })}
       />
-      <DayFilter label={texts.orders.from} value={search.from} onChange={(from) => go({ from })} />
-      <DayFilter label={texts.orders.to} value={search.to} onChange={(to) => go({ to })} />
+      <DayFilter
+        label={texts.orders.from}
+        isLabelShown
+        value={search.from}
+        onChange={(from) => go({ from })}
+      />
+      <DayFilter label={texts.orders.to} isLabelShown value={search.to} onChange={(to) => go({ to })} />
       {chosen('actor')}
       {chosen('operation')}
       {Object.keys(search).length > 0 && (
