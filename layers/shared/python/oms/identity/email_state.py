@@ -1,4 +1,4 @@
-"""What a user item says about changes of its e-mail address: the latest request, and the addresses before.
+"""The fields of a user item for changes of its e-mail address: the latest request, and the addresses before.
 
 - `email_change`: the latest request: `id`, `email`, `email_folded`, `until` (epoch seconds), `session`, and
   `auth_epoch`, which a new password raises.
