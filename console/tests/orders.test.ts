@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { Order, Page } from '~/api/client'
+import { mailTo } from '~/pages/orders/address'
 import { keepMatches, matches } from '~/pages/orders/find'
 import { orderQuery } from '~/pages/orders/query'
 
@@ -47,4 +48,9 @@ describe('a search for orders', () => {
   it('for a name reads as many orders as a page can have, without the name', () => {
     expect(orderQuery({ q: 'Weber', by: 'name', customer: 'C' })).toEqual({ limit: 100, customer_id: 'C' })
   })
+})
+
+it('writes to the address of a guest and adds no field', () => {
+  expect(mailTo('ada+shop@example.org')).toBe('mailto:ada%2Bshop@example.org')
+  expect(mailTo('a?bcc=eve&body=x@example.org')).toBe('mailto:a%3Fbcc%3Deve%26body%3Dx@example.org')
 })

@@ -4,7 +4,7 @@ import { useState } from 'react'
 import type { Order, Schemas } from '~/api/client'
 import { useTexts } from '~/texts'
 import { Card } from '~/ui/Card'
-import { linesOf } from './address'
+import { linesOf, mailTo } from './address'
 import { EditOrder } from './EditOrder'
 import { isEditable } from './edit'
 import { nameOf } from './orders'
@@ -34,7 +34,7 @@ export function Buyer(props: { order: Order }) {
             <>
               <strong className="break">{nameOf(order)}</strong>
               <div className="break">
-                <a href={`mailto:${person.email}`}>{person.email}</a>
+                <a href={mailTo(person.email)}>{person.email}</a>
               </div>
             </>
           ) : (

@@ -7,3 +7,9 @@ export function linesOf(address: Schemas['AddressResponse']): string[] {
   const area = [region, country].filter(Boolean).join(', ')
   return [name, company, line1, line2, place, area].filter((it): it is string => !!it)
 }
+
+/** A link that writes to an e-mail address. A guest chose it, and it may have `?` and `&`, which would begin fields. */
+export function mailTo(email: string): string {
+  const at = email.lastIndexOf('@')
+  return `mailto:${encodeURIComponent(email.slice(0, at))}${email.slice(at)}`
+}
