@@ -58,8 +58,8 @@ def get(state: State, order_id: str) -> None:
 def find(state: State, text: str, status: tuple[str, ...], limit: int) -> int:
     """Find orders by a number, an id, an e-mail address, a SKU, a tracking number or a tag.
 
-    An id in another system has its channel before it, such as amazon-de:302-1234567. An order is found within seconds
-    after it was placed, changed or shipped.
+    An id in another system has its channel before it, such as web:1001. An order is found within seconds after it was
+    placed, changed or shipped.
     """
     statuses = cast("tuple[OrderStatus, ...]", status) or None
     found = 0
