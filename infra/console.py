@@ -25,6 +25,7 @@ from infra.front import (
     OPENER_POLICY,
     PERMISSIONS_POLICY,
     REFERRER_POLICY,
+    UPLOAD_PATHS,
 )
 from infra.keys import Keys
 from infra.stages import Stage
@@ -35,7 +36,14 @@ WEB_ACL_PARAMETER = "WebAclArn"
 
 class Console(Construct):
     def __init__(
-        self, scope: Construct, construct_id: str, *, stage: Stage, api: apigateway.HttpApi, keys: Keys
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        stage: Stage,
+        api: apigateway.HttpApi,
+        imports: s3.IBucket,
+        keys: Keys,
     ) -> None:
         super().__init__(scope, construct_id)
         # CloudFront's names are unique in an account, which may have the stage in several regions.
@@ -46,7 +54,8 @@ class Console(Construct):
             stage=stage,
             why_no_access_log="Its files are the same for everyone, and public through CloudFront.",
         )
-        distribution = self._distribution(stage, bucket, self._to_api(api, keys))
+        behaviors = self._of_api(stage, self._to_api(api, keys)) | self._of_uploads(imports)
+        distribution = self._distribution(stage, bucket, behaviors)
         self.url = f"https://{stage.console_domain or distribution.distribution_domain_name}"
         cdk.CfnOutput(cdk.Stack.of(self), "ConsoleBucket", value=bucket.bucket_name)
         cdk.CfnOutput(cdk.Stack.of(self), "ConsoleDistribution", value=distribution.distribution_id)
@@ -62,13 +71,15 @@ class Console(Construct):
             custom_headers={"X-Origin-Secret": keys.origin.secret_value.unsafe_unwrap()},
         )
 
-    def _distribution(self, stage: Stage, bucket: s3.Bucket, to_api: cloudfront.IOrigin) -> cloudfront.Distribution:
+    def _distribution(
+        self, stage: Stage, bucket: s3.Bucket, behaviors: dict[str, cloudfront.BehaviorOptions]
+    ) -> cloudfront.Distribution:
         distribution = cloudfront.Distribution(
             self,
             "Distribution",
             comment=f"Back office and API of Oms-{stage.name}",
             default_behavior=self._files(stage, bucket),
-            additional_behaviors=self._of_api(stage, to_api),
+            additional_behaviors=behaviors,
             error_responses=_without_cached_errors() if stage.public_catalogue else None,
             http_version=cloudfront.HttpVersion.HTTP2_AND_3,
             domain_names=[stage.console_domain] if stage.console_domain else None,
@@ -98,6 +109,26 @@ class Console(Construct):
         if not stage.public_catalogue:
             return uncached
         return dict.fromkeys(CATALOGUE_PATHS, self._api(origin, self._catalogue_cache(stage), with_address)) | uncached
+
+    def _of_uploads(self, imports: s3.IBucket) -> dict[str, cloudfront.BehaviorOptions]:
+        """Returns the behavior of uploads, which sends a signed request to the bucket for which it is signed.
+
+        So the page uploads to its own origin, and its policy and the bucket's CORS rules name no other.
+        """
+        bucket = origins.HttpOrigin(
+            imports.bucket_regional_domain_name,
+            protocol_policy=cloudfront.OriginProtocolPolicy.HTTPS_ONLY,
+            origin_ssl_protocols=[cloudfront.OriginSslPolicy.TLS_V1_2],
+        )
+        behavior = cloudfront.BehaviorOptions(
+            origin=bucket,
+            viewer_protocol_policy=cloudfront.ViewerProtocolPolicy.HTTPS_ONLY,
+            allowed_methods=cloudfront.AllowedMethods.ALLOW_ALL,
+            cache_policy=cloudfront.CachePolicy.CACHING_DISABLED,
+            # The signature is for the bucket's host name.
+            origin_request_policy=cloudfront.OriginRequestPolicy.ALL_VIEWER_EXCEPT_HOST_HEADER,
+        )
+        return dict.fromkeys(UPLOAD_PATHS, behavior)
 
     def _catalogue_cache(self, stage: Stage) -> cloudfront.CachePolicy:
         """Returns the cache policy of the public catalogue, which follows the Cache-Control of the responses.
@@ -203,6 +234,11 @@ def _acknowledge(distribution: cloudfront.Distribution, stage: Stage) -> None:
         distribution,
         "AwsSolutions-CFR3",
         "API Gateway and the functions log each request to the API. Requests for files name no user.",
+    )
+    acknowledge(
+        distribution,
+        "AwsSolutions-CFR7",
+        "The back office's files have one. Uploads come with a signature of their own, and S3 refuses a second one.",
     )
     if not stage.has_web_acl:
         acknowledge(distribution, "AwsSolutions-CFR2", "The stage chose no firewall: the setting console_web_acl.")

@@ -6,7 +6,9 @@ The server is CloudFront, or the local front door.
 # All other paths are files of the back office, or its pages: the server responds to a path without a file extension
 # with index.html.
 API_PATHS = ("/api/*", "/docs", "/docs/*", "/health", "/openapi.json", "/event-catalogue", "/.well-known/*")
-# Of these, the paths of the public catalogue.
+# Uploads of files to import. S3 checks the signature in the query, and refuses all other requests.
+UPLOAD_PATHS = ("/uploads/*",)
+# Of the paths of the API, those of the public catalogue.
 CATALOGUE_PATHS = (
     "/api/v1/inventory/products",
     "/api/v1/inventory/products/*",

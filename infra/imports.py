@@ -35,7 +35,7 @@ class Imports(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         importer = functions.importer
-        bucket = self._bucket(stage)
+        self.bucket = bucket = self._bucket(stage)
         for function in (importer, functions.reports):
             function.add_environment("OMS_IMPORTS_BUCKET", bucket.bucket_name)
         self._grant(bucket, functions, data)

@@ -55,7 +55,7 @@ class OmsStack(cdk.Stack):
         events = Events(self, "Events", stage=stage, data=data, functions=functions, alarms=alarms)
         Aggregates(self, "Aggregates", stage=stage, data=data, functions=functions, events=events)
         Exports(self, "Exports", stage=stage, data=data, functions=functions, events=events, alarms=alarms)
-        Imports(self, "Imports", stage=stage, data=data, functions=functions, events=events, alarms=alarms)
+        imports = Imports(self, "Imports", stage=stage, data=data, functions=functions, events=events, alarms=alarms)
         Schedules(self, "Schedules", stage=stage, data=data, functions=functions, events=events, alarms=alarms)
         Mail(self, "Mail", stage=stage, functions=functions, events=events, alarms=alarms)
         Webhooks(
@@ -70,7 +70,11 @@ class OmsStack(cdk.Stack):
         )
         Statistics(self, "Statistics", data=data, functions=functions, alarms=alarms)
         api = Api(self, "Api", stage=stage, functions=functions, alarms=alarms)
-        console = Console(self, "Console", stage=stage, api=api.api, keys=keys) if stage.console else None
+        console = (
+            Console(self, "Console", stage=stage, api=api.api, imports=imports.bucket, keys=keys)
+            if stage.console
+            else None
+        )
         if stage.canary_minutes:
             Canary(self, "Canary", minutes=stage.canary_minutes, functions=functions.serving, alarms=alarms)
 

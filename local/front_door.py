@@ -35,6 +35,7 @@ MAX_REQUEST_SECONDS = 30
 CHUNK_SIZE = re.compile(rb"([0-9a-fA-F]{1,16})[ \t]*(;[^\r\n]*)?\r?\n")
 ORIGIN_HEADER = "X-Origin-Secret"
 VIEWER_ADDRESS = "CloudFront-Viewer-Address"
+UPLOADS = "/uploads/"
 
 # status, headers, body
 type Answer = tuple[int, list[tuple[str, str]], bytes]
@@ -107,6 +108,10 @@ class FrontDoor:
         """Serves the back office at the paths that are not the API's."""
         self._server.files = files
 
+    def upload_to(self, bucket: str) -> None:
+        """Sends uploads by a signed link to this bucket of the emulator."""
+        self._server.uploads = bucket
+
     @property
     def idle(self) -> bool:
         """Whether no request is in progress."""
@@ -136,6 +141,7 @@ class _Server(ThreadingHTTPServer):
     origin_secret: str
     about: bytes
     files: ConsoleFiles | None = None
+    uploads: str | None = None
     ended: Callable[[], str | None]
 
     def __init__(self, *arguments: Any) -> None:
@@ -274,8 +280,10 @@ class _Handler(BaseHTTPRequestHandler):
         # One connection for each request: a reused connection can close during a POST, which must not be sent twice.
         upstream = http.client.HTTPConnection(self.server.upstream, timeout=UPSTREAM_SECONDS)
         try:
-            upstream.putrequest(self.command, self.server.path + path, skip_accept_encoding=True)
-            for name, value in self._request_headers(body):
+            is_upload = self.command == "PUT" and self.server.uploads and path.startswith(UPLOADS)
+            root = f"/{self.server.uploads}" if is_upload else self.server.path
+            upstream.putrequest(self.command, root + path, skip_accept_encoding=True)
+            for name, value in self._upload_headers(body) if is_upload else self._request_headers(body):
                 upstream.putheader(name, value)
             upstream.endheaders(body or None)
             response = upstream.getresponse()
@@ -297,6 +305,10 @@ class _Handler(BaseHTTPRequestHandler):
             headers.append(("Content-Length", str(len(body))))
         address, port = self.client_address[:2]
         return [*headers, (VIEWER_ADDRESS, f"{address}:{port}"), (ORIGIN_HEADER, self.server.origin_secret)]
+
+    def _upload_headers(self, body: bytes) -> list[tuple[str, str]]:
+        """Returns the headers that are signed. The emulator refuses the others that a page sends."""
+        return [("Content-Type", self.headers.get("Content-Type", "")), ("Content-Length", str(len(body)))]
 
     def _send(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
         self.send_response_only(status)

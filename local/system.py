@@ -124,6 +124,7 @@ class LocalSystem:
             "secret_file": str(self._secret_file()),
             "log_groups": self.log_groups(),
         }
+        self.front_door.upload_to(self.environment("Importer")["OMS_IMPORTS_BUCKET"])
         self.front_door.open(self.endpoint_url, self.deployment.api_path, self._origin_secret(), about, self.ended)
 
     def _secret_file(self) -> Path:

@@ -94,6 +94,11 @@ const routes = [
   }),
   createRoute({
     getParentRoute: () => root,
+    path: '/imports',
+    component: lazyRouteComponent(LOAD['/imports'], 'Imports'),
+  }),
+  createRoute({
+    getParentRoute: () => root,
     path: '/webhooks',
     component: lazyRouteComponent(LOAD['/webhooks'], 'Webhooks'),
   }),

@@ -26,6 +26,7 @@ PAGES = (
     "/reports",
     "/exports",
     "/exports?tab=schedules",
+    "/imports",
     "/webhooks",
     "/events",
     "/users",

@@ -34,6 +34,7 @@ PAGES = (
     "/exports",
     "/exports?tab=schedules",
     "/exports/{export}",
+    "/imports",
     "/webhooks",
     "/webhooks/{webhook}?delivery={delivery}",
     "/events",
@@ -111,6 +112,7 @@ def examples(signed_in: SignedIn) -> Iterator[dict[str, str]]:
             {"report": "orders", "schedule": "cron(0 18 ? * MON-FRI *)", "recipients": ["manager@demo.example"]},
         )
         create("/admin/stock-check", {})
+        create("/imports", {"kind": "stock", "size": 20, "dry_run": True})
         create("/admin/keys", {"name": "Warehouse", "scopes": ["orders:read"], "allowed_addresses": ["192.0.2.0/24"]})
         export = create("/reports/exports", {"report": "orders"})
         ended = wait_until(
@@ -182,6 +184,9 @@ def test_what_opens_over_a_page_is_accessible_and_fits_a_phone(office: Office, e
     settle(page, "/exports")
     page.get_by_role("button", name="New export").click()
     examine("a new export", stays=True)
+    settle(page, "/imports")
+    page.get_by_role("button", name="Import a file").click()
+    examine("a new import", stays=True)
     page.get_by_role("button", name="Ada").click()
     expect(page.get_by_role("menu")).to_be_visible()
     if wrong := violations(page, OVER_THE_PAGE):

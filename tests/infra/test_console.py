@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from docs import handler as docs
-from infra.front import API_PATHS, CATALOGUE_PATHS, CATALOGUE_SECONDS, SECURITY_HEADERS
+from infra.front import API_PATHS, CATALOGUE_PATHS, CATALOGUE_SECONDS, SECURITY_HEADERS, UPLOAD_PATHS
 from infra.stages import Stage, StageError
 from oms.http.api import catalogue_headers
 from oms.http.powertools import routes_of
@@ -105,8 +105,8 @@ def test_the_api_is_called_without_a_cache_and_with_all_of_the_request(prod: Syn
     behaviors = distribution(prod)["CacheBehaviors"]
 
     # The first one that matches applies.
-    assert [it["PathPattern"] for it in behaviors] == [*CATALOGUE_PATHS, *API_PATHS]
-    for behavior in behaviors:
+    assert [it["PathPattern"] for it in behaviors] == [*CATALOGUE_PATHS, *API_PATHS, *UPLOAD_PATHS]
+    for behavior in behaviors[: -len(UPLOAD_PATHS)]:
         assert set(behavior["AllowedMethods"]) == {"GET", "HEAD", "OPTIONS", "PUT", "PATCH", "POST", "DELETE"}
         is_cached = behavior["PathPattern"] in CATALOGUE_PATHS
         assert is_cached or behavior["CachePolicyId"] == CACHING_DISABLED
@@ -117,6 +117,24 @@ def test_the_api_is_called_without_a_cache_and_with_all_of_the_request(prod: Syn
         origin = origin_of(behavior, prod)
         assert origin["DomainName"]["Fn::Join"][1][1] == ".execute-api."
         assert origin["CustomOriginConfig"] == {"OriginProtocolPolicy": "https-only", "OriginSSLProtocols": ["TLSv1.2"]}
+
+
+def test_a_signed_upload_reaches_the_bucket_of_imports_unchanged_and_without_the_origins_secret(
+    prod: Synthesized,
+) -> None:
+    (behavior,) = (it for it in distribution(prod)["CacheBehaviors"] if it["PathPattern"] in UPLOAD_PATHS)
+    origin = origin_of(behavior, prod)
+
+    bucket, attribute = origin["DomainName"]["Fn::GetAtt"]
+    assert (prod.all("AWS::S3::Bucket")[bucket], attribute) == (
+        prod.one("AWS::S3::Bucket", "ImportsFiles"),
+        "RegionalDomainName",
+    )
+    assert origin["CustomOriginConfig"] == {"OriginProtocolPolicy": "https-only", "OriginSSLProtocols": ["TLSv1.2"]}
+    assert not {"OriginCustomHeaders", "OriginAccessControlId"} & set(origin), "S3 refuses a second signature"
+    assert (behavior["CachePolicyId"], behavior["OriginRequestPolicyId"]) == (CACHING_DISABLED, ALL_EXCEPT_HOST)
+    assert behavior["ViewerProtocolPolicy"] == "https-only"
+    assert "FunctionAssociations" not in behavior
 
 
 def test_a35_only_the_public_catalogue_is_cached_and_by_token_origin_and_query(prod: Synthesized) -> None:

@@ -11,6 +11,7 @@ export const LOAD = {
   '/reports': () => import('./reports/Reports'),
   '/exports': () => import('./exports/Exports'),
   '/exports/$id': () => import('./exports/Export'),
+  '/imports': () => import('./imports/Imports'),
   '/webhooks': () => import('./webhooks/Webhooks'),
   '/webhooks/$id': () => import('./webhooks/Webhook'),
   '/events': () => import('./events/Events'),

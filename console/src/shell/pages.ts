@@ -1,6 +1,7 @@
 import {
   ChartColumn,
   FileDown,
+  FileUp,
   House,
   KeyRound,
   Logs,
@@ -29,6 +30,7 @@ export const PAGES: { name: Name; to: string; icon: LucideIcon; admin?: boolean;
   { name: 'stockCount', to: '/stock-count', icon: ScanBarcode },
   { name: 'reports', to: '/reports', icon: ChartColumn },
   { name: 'exports', to: '/exports', icon: FileDown },
+  { name: 'imports', to: '/imports', icon: FileUp },
   { name: 'webhooks', to: '/webhooks', icon: Webhook },
   { name: 'events', to: '/events', icon: Radio },
   { name: 'users', to: '/users', icon: Users, admin: true },
