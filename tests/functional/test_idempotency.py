@@ -157,7 +157,7 @@ def test_a_default_spelled_out_is_the_same_request(
         again = keyed(method, path, body | same, manager)
         assert again.status == first.status, f"{same}: {again.text}"
         assert is_replay(again)
-        # The request that uploads an import's file is signed anew for each response.
+        # The request that uploads an import's file is signed again for each response.
         assert again.json | {"upload": None} == first.json | {"upload": None}
 
 

@@ -123,8 +123,8 @@ GUARDS = (
         "A36",
         "a filter of the request log has no character of a pattern",
         f"{LIBRARY}/request_log/schemas.py",
-        'pattern=r"^[0-9A-Za-z-]{1,20}$"',
-        "max_length=20",
+        'TextPattern(r"[0-9A-Za-z-]{1,20}", ',
+        'TextPattern(r".{1,20}", ',
         f"{_REQUEST_LOG}::test_a36_a_filter_that_is_no_plain_text_is_refused_without_a_call",
     ),
     Guard(
