@@ -64,9 +64,9 @@ NOT_SHOWN = {
 
 
 def requests() -> list[type[Request]]:
-    """Returns every body of a route: the subclasses of Request, once all schemas are imported."""
+    """Returns every body of a route and row of an import: the subclasses of Request, once all are imported."""
     for module in pkgutil.walk_packages(oms.__path__, "oms."):
-        if module.name.rpartition(".")[2].endswith("schemas"):
+        if module.name.endswith("schemas") or module.name.startswith("oms.imports."):
             importlib.import_module(module.name)
     found: list[type[Request]] = []
     waiting = Request.__subclasses__()
@@ -159,6 +159,7 @@ def test_the_walk_meets_all_optional_texts() -> None:
             for name in ("company", "label", "line2", "phone", "postal_code", "region")
         ),
         "CancelRequest.reason",
+        "CountedRow.reason",
         "CreateOrderRequest.note",
         "CreateOrderRequest.purchase_order",
         "CreateProductRequest.description",

@@ -1,13 +1,11 @@
 """Rows that count stock: SKU and units on hand. The units that orders move meanwhile still count."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
-
-from pydantic import Field
+from typing import Annotated, Any
 
 from oms.core.dynamodb import Key, batch_get_raw
 from oms.core.errors import NotFoundError, OmsError, StockReservedError, UnavailableError
-from oms.core.schemas import Request
+from oms.core.schemas import INVISIBLE_IS_NULL, Request
 from oms.imports.rows import Decision, Job, Outcome, Row, Write, failed, validated
 from oms.inventory import counts, shards, skus
 from oms.inventory.adjustments import NewAdjustment
@@ -24,7 +22,7 @@ class CountedRow(Request):
 
     sku: Sku
     on_hand: Units
-    reason: Reason | None = Field(None)
+    reason: Annotated[Reason | None, INVISIBLE_IS_NULL] = None
 
 
 class Stock:
