@@ -206,7 +206,9 @@ def _detail(answer: Answer) -> str:
 
 
 def _say(text: str) -> None:
-    print(text, flush=True)
+    # In one write: each event has a thread, and print writes the end of the line apart, so that two lines could mix.
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

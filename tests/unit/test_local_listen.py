@@ -1,6 +1,8 @@
 """The output of `make listen` for the requests that it gets."""
 
+import io
 import json
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -100,3 +102,17 @@ def test_data_of_an_event_does_not_move_the_cursor_of_the_terminal() -> None:
 
     assert "\x1b" not in line
     assert "\n" not in line
+
+
+def test_a_line_is_one_write_so_that_lines_of_two_threads_do_not_mix(monkeypatch: pytest.MonkeyPatch) -> None:
+    writes: list[str] = []
+
+    class Output(io.StringIO):
+        def write(self, text: str) -> int:
+            writes.append(text)
+            return len(text)
+
+    monkeypatch.setattr(sys, "stdout", Output())
+    listen._say("order.created")
+
+    assert writes == ["order.created\n"]
