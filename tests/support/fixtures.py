@@ -137,7 +137,7 @@ def uploads(cloud: None, monkeypatch: pytest.MonkeyPatch) -> None:
     s3_backends[DEFAULT_ACCOUNT_ID]["aws"].buckets[settings().imports_bucket].keys.clear()
     _empty(settings().import_queue_url)
     monkeypatch.setattr(sections, "MAX_ROWS", 3)
-    monkeypatch.setattr(sections, "in_parallel", lambda act, arguments: [act(it) for it in arguments])
+    monkeypatch.setattr(sections, "in_parallel", map)
 
 
 @pytest.fixture

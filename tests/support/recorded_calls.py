@@ -59,6 +59,10 @@ def _dynamodb(operation: str, parameters: Parameters) -> Iterator[EvaluatedActio
     elif operation == "BatchGetItem":
         for table, asked in parameters["RequestItems"].items():
             yield f"dynamodb:{operation}", f"{{{table}}}", [(KEY, _leading(key)) for key in asked["Keys"]]
+    elif operation == "BatchWriteItem":
+        for table, requests in parameters["RequestItems"].items():
+            changed = [one.get("Key") or one["Item"] for request in requests for one in request.values()]
+            yield f"dynamodb:{operation}", f"{{{table}}}", [(KEY, _leading(key)) for key in changed]
     elif operation == "Query":
         index = f"/index/{parameters['IndexName']}" if "IndexName" in parameters else ""
         yield f"dynamodb:{operation}", f"{{{parameters['TableName']}}}{index}", [(KEY, _queried(parameters))]
