@@ -30,7 +30,7 @@ def environment(stub: str, function: str) -> dict[str, str]:
         f"OMS_{name.upper()}_SECRET": f"oms/{name}"
         for name in ("signing_keys", "pepper", "origin", "audit_keys", "address_keys", "webhook_keys")
     }
-    queues = ("expiry", "poison", "stock_check", "delivery", "slow_delivery", "replay", "export")
+    queues = ("expiry", "poison", "stock_check", "delivery", "slow_delivery", "replay", "export", "import")
     tables = ("identity", "inventory", "orders", "audit", "events", "webhooks", "reports", "search")
     return {
         "PATH": os.environ["PATH"],
@@ -45,7 +45,7 @@ def environment(stub: str, function: str) -> dict[str, str]:
         **secrets,
         **{f"OMS_{it.upper()}_TABLE": it for it in tables},
         **{f"OMS_{it.upper()}_QUEUE_URL": f"https://sqs.eu-central-1.amazonaws.com/123456789012/{it}" for it in queues},
-        **{f"OMS_{it}_BUCKET": it.lower() for it in ("AUDIT", "EXPORTS")},
+        **{f"OMS_{it}_BUCKET": it.lower() for it in ("AUDIT", "EXPORTS", "IMPORTS")},
         **{f"OMS_SCHEDULE_{it}": f"arn:aws:{it.lower()}" for it in ("GROUP", "ROLE", "TARGET", "DEAD_LETTERS")},
         "OMS_EVENT_BUS": "oms",
         "OMS_MAIL_FROM": "shop@shop.example",

@@ -137,6 +137,10 @@ def _scheduler(operation: str, parameters: Parameters) -> Iterator[EvaluatedActi
         yield "iam:PassRole", f"{{{parameters['Target']['RoleArn']}}}", [passed]
 
 
+def _logs(operation: str, parameters: Parameters) -> Iterator[EvaluatedAction]:
+    yield f"logs:{operation}", f"{{{parameters['logGroupName']}}}", []
+
+
 def _sesv2(operation: str, parameters: Parameters) -> Iterator[EvaluatedAction]:
     """SES evaluates the sender's identity and the configuration set."""
     sender = f"{{{parameters['FromEmailAddress']}}}"
@@ -152,6 +156,7 @@ _RULES: Mapping[str, Callable[[str, Parameters], Iterator[EvaluatedAction]]] = {
     "ssm": _ssm,
     "events": _events,
     "scheduler": _scheduler,
+    "logs": _logs,
     "sesv2": _sesv2,
 }
 
@@ -206,6 +211,8 @@ def _names(settings: Mapping[str, str], template: Template) -> dict[str, Names]:
     found = {}
     for function, properties in functions_of(template).items():
         variables = {it: rendered(value) for it, value in properties["Environment"]["Variables"].items()}
+        # Lambda itself sets its variable.
+        variables["OMS_REQUEST_LOG_GROUP"] = rendered(properties["LoggingConfig"]["LogGroup"])
         of_settings = {it: others.get(value, value) for it, value in variables.items()}
         of_tests = {settings[it]: value for it, value in of_settings.items() if settings.get(it)}
         found[function] = Names(of_settings, of_tests)
