@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from oms.core import clock
+from oms.core import aws, clock
 from oms.core.clock import random_id
 from oms.core.dynamodb import update_item
 from oms.core.settings import settings
@@ -250,7 +250,7 @@ def test_compressed_parts_are_members_of_one_file_that_say_no_time(manager: Pers
 def test_parts_are_signed_with_their_content_and_have_no_checksum_which_would_forbid_gaps(manager: Person) -> None:
     an_order()
     export, sent = request_export(manager), []
-    events = s3_files._s3().meta.events
+    events = aws.s3_client().meta.events
 
     def note(request: Any, **_: Any) -> None:
         sent.append({name.lower(): value for name, value in request.headers.items()})

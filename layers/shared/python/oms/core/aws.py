@@ -46,6 +46,24 @@ def botocore_client(service: str, **options: Any) -> Any:
     return botocore_session().create_client(service, region_name=region(), config=Config(**options))
 
 
+@cache
+def s3_client() -> Any:
+    """Returns the client of S3 for files of any size and for signed links."""
+    return botocore_client(
+        "s3",
+        signature_version="s3v4",
+        # The host must contain the region, since the global host cannot resolve a new bucket in its first hours.
+        s3={"addressing_style": "virtual"},
+        connect_timeout=2,
+        read_timeout=30,
+        retries={"mode": "standard", "total_max_attempts": 4},
+        # The part numbers of an export have gaps, which S3 accepts only for parts without a checksum. The signature
+        # covers the content, so corruption in transit is detected without one. A signed upload has none either, since
+        # only its sender knows the content.
+        request_checksum_calculation="when_required",
+    )
+
+
 def region() -> str | None:
     """Returns AWS_REGION, AWS_DEFAULT_REGION or the profile's region, in this order, as the CDK CLI does.
 

@@ -3,8 +3,6 @@
 import hashlib
 from collections.abc import Sequence
 from datetime import timedelta
-from functools import cache
-from typing import Any
 
 from botocore.exceptions import ClientError
 
@@ -44,7 +42,7 @@ def signed_url(export: Export) -> str:
     Anyone with the URL can download the file, so only the caller may get it.
     """
     return str(
-        _s3().generate_presigned_url(
+        aws.s3_client().generate_presigned_url(
             "get_object",
             Params={"Bucket": settings().exports_bucket, "Key": key_of(export)},
             ExpiresIn=int(LINK_VALIDITY.total_seconds()),
@@ -54,7 +52,7 @@ def signed_url(export: Export) -> str:
 
 def start_upload(export: Export) -> str:
     """Starts an upload, and returns its id."""
-    answer = _s3().create_multipart_upload(
+    answer = aws.s3_client().create_multipart_upload(
         **_s3_object(export),
         ContentType=formats.media_type_of(export),
         ContentDisposition=f'attachment; filename="{file_name(export)}"',
@@ -65,7 +63,9 @@ def start_upload(export: Export) -> str:
 def upload_part(export: Export, number: int, content: bytes) -> UploadedPart:
     """Uploads a part. Raises UploadGoneError."""
     try:
-        answer = _s3().upload_part(**_s3_object(export), UploadId=export.upload_id, PartNumber=number, Body=content)
+        answer = aws.s3_client().upload_part(
+            **_s3_object(export), UploadId=export.upload_id, PartNumber=number, Body=content
+        )
     except ClientError as error:
         raise _as_upload_gone(error) from error
     return UploadedPart(number=number, etag=answer["ETag"])
@@ -75,7 +75,7 @@ def complete_upload(export: Export, parts: Sequence[UploadedPart]) -> None:
     """Assembles the file from its parts. Raises UploadGoneError."""
     listed = [{"PartNumber": part.number, "ETag": part.etag} for part in parts]
     try:
-        _s3().complete_multipart_upload(
+        aws.s3_client().complete_multipart_upload(
             **_s3_object(export), UploadId=export.upload_id, MultipartUpload={"Parts": listed}
         )
     except ClientError as error:
@@ -84,7 +84,7 @@ def complete_upload(export: Export, parts: Sequence[UploadedPart]) -> None:
 
 def abort_upload(export: Export, upload_id: str) -> None:
     try:
-        _s3().abort_multipart_upload(**_s3_object(export), UploadId=upload_id)
+        aws.s3_client().abort_multipart_upload(**_s3_object(export), UploadId=upload_id)
     except ClientError as error:
         if not isinstance(_as_upload_gone(error), UploadGoneError):
             raise
@@ -96,13 +96,13 @@ def uploads_of(export: Export) -> list[str]:
     One page has 1,000 uploads, and a file never has as many.
     """
     key = key_of(export)
-    answer = _s3().list_multipart_uploads(Bucket=settings().exports_bucket, Prefix=key)
+    answer = aws.s3_client().list_multipart_uploads(Bucket=settings().exports_bucket, Prefix=key)
     return [upload["UploadId"] for upload in answer.get("Uploads", []) if upload["Key"] == key]
 
 
 def exists(export: Export) -> bool:
     try:
-        _s3().head_object(**_s3_object(export))
+        aws.s3_client().head_object(**_s3_object(export))
     except ClientError as error:
         if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
             return False
@@ -112,13 +112,13 @@ def exists(export: Export) -> bool:
 
 def delete(export: Export) -> None:
     """Deletes the file. Succeeds if it does not exist."""
-    _s3().delete_object(**_s3_object(export))
+    aws.s3_client().delete_object(**_s3_object(export))
 
 
 def digest(export: Export, has_time: HasTime) -> tuple[str, int] | None:
     """Returns the file's SHA-256 and its size in bytes; None if the time runs out. Raises UploadGoneError."""
     try:
-        body = _s3().get_object(**_s3_object(export))["Body"]
+        body = aws.s3_client().get_object(**_s3_object(export))["Body"]
     except ClientError as error:
         raise _as_upload_gone(error) from error
     seen, size = hashlib.sha256(), 0
@@ -137,19 +137,3 @@ def _s3_object(export: Export) -> dict[str, str]:
 
 def _as_upload_gone(error: ClientError) -> Exception:
     return UploadGoneError() if error.response["Error"].get("Code") in ("NoSuchUpload", "NoSuchKey") else error
-
-
-@cache
-def _s3() -> Any:
-    return aws.botocore_client(
-        "s3",
-        signature_version="s3v4",
-        # The host must contain the region, since the global host cannot resolve a new bucket in its first hours.
-        s3={"addressing_style": "virtual"},
-        connect_timeout=2,
-        read_timeout=30,
-        retries={"mode": "standard", "total_max_attempts": 4},
-        # The part numbers have gaps, which S3 accepts only for parts without a checksum. The signature covers the
-        # content, so corruption in transit is detected without a checksum.
-        request_checksum_calculation="when_required",
-    )

@@ -7,7 +7,6 @@ import json
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
-from functools import cache
 from typing import IO, Any
 
 from botocore.exceptions import ClientError
@@ -44,13 +43,13 @@ def result_url(it: Import) -> str:
 
 def _signed(operation: str, parameters: Mapping[str, Any], validity: timedelta) -> str:
     seconds = int(validity.total_seconds())
-    return str(_s3().generate_presigned_url(operation, Params=dict(parameters), ExpiresIn=seconds))
+    return str(aws.s3_client().generate_presigned_url(operation, Params=dict(parameters), ExpiresIn=seconds))
 
 
 def uploaded(it: Import) -> tuple[int, str] | None:
     """Returns the size and the ETag of the uploaded file; None if there is none."""
     try:
-        answer = _s3().head_object(**_object(_upload_key(it)))
+        answer = aws.s3_client().head_object(**_object(_upload_key(it)))
     except ClientError as error:
         if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
             return None
@@ -66,7 +65,7 @@ def chunks(it: Import, offset: int) -> Iterator[bytes]:
     while offset < it.size:
         end = min(offset + _READ_BYTES, it.size)
         try:
-            answer = _s3().get_object(
+            answer = aws.s3_client().get_object(
                 **_object(_upload_key(it)), Range=f"bytes={offset}-{end - 1}", IfMatch=str(it.etag)
             )
         except ClientError as error:
@@ -81,7 +80,7 @@ def chunks(it: Import, offset: int) -> Iterator[bytes]:
 def put_errors(it: Import, offset: int, errors: Mapping[int, Sequence[RowError]]) -> None:
     """Stores the errors of the section that begins at `offset`, as lines of the result."""
     lines = "".join(_line(number, error) for number in sorted(errors) for error in errors[number])
-    _s3().put_object(**_object(f"{_sections(it)}{offset:012}-{it.run:06}"), Body=lines.encode())
+    aws.s3_client().put_object(**_object(f"{_sections(it)}{offset:012}-{it.run:06}"), Body=lines.encode())
 
 
 def _line(number: int, error: RowError) -> str:
@@ -100,7 +99,7 @@ def put_result(it: Import) -> None:
         for key in latest.values():
             _copy(key, result)
         result.seek(0)
-        _s3().put_object(
+        aws.s3_client().put_object(
             **_object(_result_key(it)),
             Body=result,
             ContentType=_MEDIA_TYPES[False],
@@ -109,7 +108,7 @@ def put_result(it: Import) -> None:
 
 
 def _copy(key: str, result: IO[bytes]) -> None:
-    with _s3().get_object(**_object(key))["Body"] as body:
+    with aws.s3_client().get_object(**_object(key))["Body"] as body:
         result.write(body.read())
 
 
@@ -117,12 +116,14 @@ def clean_up(it: Import) -> None:
     """Deletes the files of an import that has ended, except its result. Succeeds if they do not exist."""
     results = (key for key in _keys(f"results/{it.id}-") if key != _result_key(it))
     for key in (_upload_key(it), *_keys(_sections(it)), *results):
-        _s3().delete_object(**_object(key))
+        aws.s3_client().delete_object(**_object(key))
 
 
 def _keys(prefix: str) -> Iterator[str]:
     """Yields the keys with this prefix in their order."""
-    for page in _s3().get_paginator("list_objects_v2").paginate(Bucket=settings().imports_bucket, Prefix=prefix):
+    for page in (
+        aws.s3_client().get_paginator("list_objects_v2").paginate(Bucket=settings().imports_bucket, Prefix=prefix)
+    ):
         yield from (found["Key"] for found in page.get("Contents", []))
 
 
@@ -140,18 +141,3 @@ def _result_key(it: Import) -> str:
 
 def _object(key: str) -> dict[str, str]:
     return {"Bucket": settings().imports_bucket, "Key": key}
-
-
-@cache
-def _s3() -> Any:
-    return aws.botocore_client(
-        "s3",
-        signature_version="s3v4",
-        # The host must contain the region, since the global host cannot resolve a new bucket in its first hours.
-        s3={"addressing_style": "virtual"},
-        connect_timeout=2,
-        read_timeout=30,
-        retries={"mode": "standard", "total_max_attempts": 4},
-        # A signed upload has no checksum, since only its sender knows the content.
-        request_checksum_calculation="when_required",
-    )
